@@ -1,0 +1,58 @@
+"""Multi-layer perceptrons trained by fused kernels.
+
+Public names are imported when they are first asked for, so that ``import fastbp`` is cheap, compiles nothing
+and needs no scikit-learn.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fastbp import kernels
+    from fastbp.estimators import MLPClassifier, MLPRegressor
+    from fastbp.fit import EpochReport, watch
+    from fastbp.mlp import MLP
+    from fastbp.optimizers import SGD, Adam
+
+__all__ = [
+    "MLP",
+    "SGD",
+    "Adam",
+    "EpochReport",
+    "MLPClassifier",
+    "MLPRegressor",
+    "__version__",
+    "kernels",
+    "watch",
+]
+
+_HOMES = {
+    "MLP": "fastbp.mlp",
+    "SGD": "fastbp.optimizers",
+    "Adam": "fastbp.optimizers",
+    "EpochReport": "fastbp.progress",
+    "MLPClassifier": "fastbp.estimators",
+    "MLPRegressor": "fastbp.estimators",
+    "watch": "fastbp.progress",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return import_module("importlib.metadata").version("fastbp")
+    if name == "kernels":
+        return import_module("fastbp.kernels")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'fastbp' has no attribute {name!r}")
+    try:
+        value = getattr(import_module(_HOMES[name]), name)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] not in ("sklearn", "joblib"):
+            raise
+        raise ImportError(f'fastbp.{name} needs scikit-learn: pip install "fastbp[sklearn]"') from error
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

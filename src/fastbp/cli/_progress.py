@@ -1,0 +1,89 @@
+"""Watching a training: a bar on a terminal, a few lines in a file."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from statistics import median
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+import fastbp
+from fastbp.cli._console import say
+
+# So many lines of progress go into a log, whatever the number of epochs.
+N_LINES_IN_A_FILE = 10
+
+
+class EpochLog:
+    """The epoch reports of one training.
+
+    Attributes
+    ----------
+    reports : list of fastbp.EpochReport
+    """
+
+    def __init__(self) -> None:
+        self.reports: list[Any] = []
+
+    def seconds_per_epoch(self) -> float:
+        """Return the median time of an epoch: the first may have loaded or compiled code."""
+        return median(report.seconds for report in self.reports) if self.reports else 0.0
+
+    def total_seconds(self) -> float:
+        """Return the time of all epochs."""
+        return sum(report.seconds for report in self.reports)
+
+
+@contextmanager
+def watch_training(console: Console, n_epochs: int, title: str = "training") -> Iterator[EpochLog]:
+    """Show the progress of the fastbp training that runs in the with-block.
+
+    Parameters
+    ----------
+    console : rich.console.Console
+    n_epochs : int
+        The most epochs there can be.
+    title : str
+    """
+    log = EpochLog()
+    show = _bar if console.is_interactive else _lines
+    with show(console, n_epochs, title) as update:
+
+        def record(report: Any) -> None:
+            log.reports.append(report)
+            update(report)
+
+        with fastbp.watch(record):
+            yield log
+
+
+@contextmanager
+def _bar(console: Console, n_epochs: int, title: str) -> Iterator[Callable[[Any], None]]:
+    columns = (
+        TextColumn(title),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[status]}"),
+        TimeRemainingColumn(compact=True),
+    )
+    with Progress(*columns, console=console, refresh_per_second=5) as progress:
+        task = progress.add_task(title, total=n_epochs, status="starting")
+        yield lambda report: progress.update(task, completed=report.epoch, status=_status(report))
+
+
+@contextmanager
+def _lines(console: Console, n_epochs: int, title: str) -> Iterator[Callable[[Any], None]]:
+    step = max(1, n_epochs // N_LINES_IN_A_FILE)
+
+    def update(report: Any) -> None:
+        if report.epoch % step == 0 or report.epoch in (1, n_epochs):
+            say(console, f"{title}  epoch {report.epoch}/{n_epochs}  {_status(report)}")
+
+    yield update
+
+
+def _status(report: Any) -> str:
+    if report.validation_score is None:
+        return f"loss {report.loss:.4f}"
+    return f"loss {report.loss:.4f}  validation {report.validation_score:.4f}"

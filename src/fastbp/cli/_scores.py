@@ -1,0 +1,86 @@
+"""Scores of predictions, with those of a constant prediction beside them."""
+
+import warnings
+from dataclasses import dataclass, field
+
+import numpy as np
+from sklearn import metrics
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Scores by name.
+
+    Attributes
+    ----------
+    model : dict of str to float
+    baseline : dict of str to float
+        The same scores for always predicting `constant`.
+    constant : object
+        The most frequent class, or the mean, of the training targets.
+    per_class : list of (class, precision, recall, F1, number of rows)
+        Empty for a regression.
+    """
+
+    model: dict[str, float]
+    baseline: dict[str, float]
+    constant: object
+    per_class: list[tuple[object, float, float, float, int]] = field(default_factory=list)
+
+
+def score_classes(y: np.ndarray, proba: np.ndarray, classes: np.ndarray, frequency: np.ndarray) -> Scores:
+    """Score class probabilities.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n,)
+        True classes; some may be missing from ``classes``.
+    proba : ndarray of shape (n, n_classes)
+    classes : ndarray of shape (n_classes,)
+    frequency : ndarray of shape (n_classes,)
+        Shares of the classes in training: the baseline's probabilities.
+    """
+    predicted = classes[np.argmax(proba, axis=1)]
+    constant = classes[np.argmax(frequency)]
+    labels = np.unique(y)
+    precision, recall, f1, support = metrics.precision_recall_fscore_support(
+        y, predicted, labels=labels, zero_division=0.0
+    )
+    return Scores(
+        model=_class_scores(y, predicted, proba, classes),
+        baseline=_class_scores(y, np.full_like(y, constant), np.tile(frequency, (len(y), 1)), classes),
+        constant=constant,
+        per_class=list(zip(labels, precision, recall, f1, support, strict=True)),
+    )
+
+
+def score_numbers(y: np.ndarray, predicted: np.ndarray, mean: float) -> Scores:
+    """Score predicted numbers (n,) against ``y`` (n,); the baseline predicts ``mean``."""
+    return Scores(_number_scores(y, predicted), _number_scores(y, np.full(len(y), mean)), mean)
+
+
+def _class_scores(
+    y: np.ndarray, predicted: np.ndarray, proba: np.ndarray, classes: np.ndarray
+) -> dict[str, float]:
+    known = np.isin(y, classes)
+    column = np.searchsorted(classes, y[known])
+    p = np.clip(proba[known, column].astype("float64"), np.finfo(proba.dtype).eps, 1.0)
+    with warnings.catch_warnings():
+        # A predicted class that does not occur in a small test set is no news.
+        warnings.simplefilter("ignore", UserWarning)
+        balanced = metrics.balanced_accuracy_score(y, predicted)
+    return {
+        "accuracy": float(np.mean(y == predicted)),
+        "balanced accuracy": float(balanced),
+        "log-loss": float(-np.log(p).mean()) if len(p) else float("nan"),
+    }
+
+
+def _number_scores(y: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
+    spread = np.sum((y - y.mean()) ** 2)
+    error = y - predicted.astype("float64")
+    return {
+        "R²": float(1.0 - np.sum(error**2) / spread) if spread > 0.0 else float("nan"),
+        "RMSE": float(np.sqrt(np.mean(error**2))),
+        "MAE": float(np.mean(np.abs(error))),
+    }

@@ -1,0 +1,150 @@
+"""Checks of what users pass in: each error names its argument, and none leaves a trace on the estimator."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import pairwise
+from numbers import Integral, Number
+from typing import Any
+
+import numpy as np
+from sklearn.utils import check_array, column_or_1d
+from sklearn.utils.validation import validate_data
+
+__all__ = [
+    "check_architecture",
+    "check_labels",
+    "check_lengths",
+    "check_sample_weight",
+    "check_samples",
+    "check_values",
+    "hidden_sizes",
+    "unchanged_on_error",
+]
+
+
+@contextmanager
+def unchanged_on_error(estimator: Any) -> Iterator[None]:
+    """Give an estimator its attributes back if the block raises.
+
+    The block must replace attributes and not modify what they hold.
+    """
+    before = dict(vars(estimator))
+    try:
+        yield
+    except BaseException:
+        vars(estimator).clear()
+        vars(estimator).update(before)
+        raise
+
+
+@contextmanager
+def _naming(argument: str) -> Iterator[None]:
+    """Put the name of an argument in front of errors that do not mention it."""
+    try:
+        yield
+    except (ValueError, TypeError) as error:
+        if re.search(rf"\b{argument}\b", str(error)):
+            raise
+        kind = ValueError if isinstance(error, ValueError) else TypeError
+        raise kind(f"{argument}: {error}") from error
+
+
+def hidden_sizes(hidden_layer_sizes: Any) -> list[int]:
+    """Return the widths of the hidden layers as a list, from a number or an array-like of numbers."""
+    sizes = [hidden_layer_sizes] if isinstance(hidden_layer_sizes, Integral) else list(hidden_layer_sizes)
+    if not all(isinstance(size, Integral) for size in sizes):
+        raise TypeError(f"hidden_layer_sizes must contain integers, got {sizes}.")
+    if any(size <= 0 for size in sizes):
+        raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
+    return [int(size) for size in sizes]
+
+
+def check_samples(estimator: Any, X: Any, *, dtype: Any, reset: bool) -> np.ndarray:
+    """Return `X` as a finite 2-D array of one of the given dtypes.
+
+    Parameters
+    ----------
+    estimator : estimator [read+write]
+        Its number and names of features are compared, or set if `reset`.
+    X : array-like of shape (n_samples, n_features)
+        What the user passed.
+    dtype : dtype or list of dtype
+        Wanted dtypes; `X` is kept as it is if it has one of them, and otherwise converted to the first.
+    reset : bool
+        Whether this is the first time that the estimator sees data.
+    """
+    with _naming("X"):
+        return validate_data(estimator, X, dtype=dtype, reset=reset)
+
+
+def _check_targets(estimator: Any, y: Any, **options: Any) -> Any:
+    if y is None:
+        raise ValueError(f"{type(estimator).__name__} requires y to be passed, but the target y is None")
+    with _naming("y"):
+        y = check_array(y, ensure_2d=False, input_name="y", estimator=estimator, **options)
+        return column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
+
+
+def check_labels(estimator: Any, y: Any) -> Any:
+    """Return class labels as an array of shape (n,), or multilabel indicators of shape (n, n_labels)."""
+    return _check_targets(estimator, y, dtype=None, accept_sparse="csr")
+
+
+def check_values(estimator: Any, y: Any, *, dtype: Any) -> np.ndarray:
+    """Return target values as a finite C-contiguous array of shape (n, n_outputs) and the given dtype."""
+    y = _check_targets(estimator, y, dtype="numeric")
+    with _naming("y"):
+        # Again for the dtype alone: what is finite in float64 may not be so in float32.
+        y = check_array(y, ensure_2d=False, dtype=dtype, order="C", input_name="y", estimator=estimator)
+    return y.reshape(len(y), -1)
+
+
+def check_lengths(X: np.ndarray, y: Any) -> None:
+    """Raise if `X` and `y` differ in their number of samples."""
+    if X.shape[0] != y.shape[0]:
+        raise ValueError(
+            "Found input variables with inconsistent numbers of samples: "
+            f"X has {X.shape[0]}, y has {y.shape[0]}"
+        )
+
+
+def check_sample_weight(sample_weight: Any, n_samples: int, *, dtype: Any) -> np.ndarray | None:
+    """Return sample weights as an array of shape (n_samples,), or None for None.
+
+    A number stands for that weight on every sample. Negative weights are accepted, as scikit-learn does.
+    """
+    if sample_weight is None:
+        return None
+    if isinstance(sample_weight, Number):
+        sample_weight = np.full(n_samples, sample_weight)
+    with _naming("sample_weight"):
+        checked = check_array(
+            sample_weight, ensure_2d=False, dtype=dtype, order="C", input_name="sample_weight"
+        )
+        if checked.ndim != 1:
+            raise ValueError(f"Sample weights must be 1D array or scalar, got {checked.ndim}D array.")
+        if checked.shape != (n_samples,):
+            raise ValueError(f"sample_weight.shape == {checked.shape}, expected {(n_samples,)}!")
+        if not checked.any():
+            raise ValueError("Sample weights must contain at least one non-zero number.")
+    return checked
+
+
+def check_architecture(coefs: list[np.ndarray], units: list[int]) -> None:
+    """Raise if fitted weights do not belong to a network with the given numbers of units.
+
+    Without this, scikit-learn trains the old network or fails inside a matrix product.
+    """
+    shapes = [tuple(np.shape(coef)) for coef in coefs]
+    if shapes == list(pairwise(units)):
+        return
+    fitted = [shape[1] for shape in shapes]
+    if fitted[:-1] != units[1:-1]:
+        raise ValueError(
+            f"hidden_layer_sizes={tuple(units[1:-1])} differs from the layers {tuple(fitted[:-1])} that were "
+            "fitted before and are to be trained further; set warm_start=False and call fit to start anew"
+        )
+    if fitted[-1] != units[-1]:
+        raise ValueError(f"y has {units[-1]} outputs, but the network was fitted with {fitted[-1]}")
+    raise ValueError(f"coefs_ have shapes {shapes}, which X with {units[0]} features does not fit")

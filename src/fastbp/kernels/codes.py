@@ -1,0 +1,50 @@
+"""Integer codes by which compiled code tells activations, losses and optimizers apart.
+
+One compiled function serves every network, so what a network is made of arrives as
+numbers. A code is tested once per panel or tile, never per element.
+"""
+
+from enum import IntEnum
+
+__all__ = ["ACTIVATIONS", "LOSSES", "OPTIMIZERS", "OUTPUT_OF_LOSS", "Activation", "Loss", "Optimizer"]
+
+
+class Activation(IntEnum):
+    """Elementwise functions of a layer, and softmax, which works on whole rows of the output layer."""
+
+    IDENTITY = 0
+    RELU = 1
+    TANH = 2
+    LOGISTIC = 3
+    EXP = 4
+    SOFTMAX = 5
+
+
+class Loss(IntEnum):
+    """Losses; each belongs to the output activation for which dz = output - y."""
+
+    SQUARED_ERROR = 0
+    POISSON = 1
+    BINARY_LOG_LOSS = 2
+    LOG_LOSS = 3
+
+
+class Optimizer(IntEnum):
+    """What becomes of a tile of the gradient."""
+
+    STORE = 0
+    SGD = 1
+    NESTEROV = 2
+    ADAM = 3
+
+
+ACTIVATIONS = {member.name.lower(): member for member in Activation}
+LOSSES = {member.name.lower(): member for member in Loss}
+OPTIMIZERS = {member.name.lower(): member for member in Optimizer}
+
+OUTPUT_OF_LOSS = {
+    Loss.SQUARED_ERROR: Activation.IDENTITY,
+    Loss.POISSON: Activation.EXP,
+    Loss.BINARY_LOG_LOSS: Activation.LOGISTIC,
+    Loss.LOG_LOSS: Activation.SOFTMAX,
+}

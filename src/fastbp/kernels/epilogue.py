@@ -1,0 +1,103 @@
+"""What is done to a panel or tile of a product while it is in cache: bias, activation, activation gradient.
+
+Each function works in place on the rows of one panel (row stride NR). Columns beyond
+the matrix are set to exact zeros: they are the padding of the next product, and with
+zeros in them the padded weights never move.
+"""
+
+from fastbp.jit import jit
+from fastbp.kernels.codes import Activation
+from fastbp.kernels.microkernel import panel_width
+from fastbp.kernels.simd import first_lanes, fma, lanes_of, load, select, splat, store, vmax, zeros
+from fastbp.kernels.vmath import vexp, vlogistic, vtanh
+
+__all__ = ["activation_gradient_panel", "bias_activation_panel"]
+
+IDENTITY = int(Activation.IDENTITY)
+RELU = int(Activation.RELU)
+TANH = int(Activation.TANH)
+LOGISTIC = int(Activation.LOGISTIC)
+EXP = int(Activation.EXP)
+
+
+@jit
+def _activate(code, z):
+    if code == TANH:
+        return vtanh(z)
+    if code == LOGISTIC:
+        return vlogistic(z)
+    if code == EXP:
+        return vexp(z)
+    return z
+
+
+@jit
+def bias_activation_panel(code, columns, c, bias, first_row, end_row):
+    """h = act(z + b) for the rows ``first_row:end_row`` of one panel.
+
+    Parameters
+    ----------
+    code : int
+        `Activation` other than SOFTMAX.
+    columns : int
+        Columns of the matrix that lie in this panel or after it.
+    c : pointer, [read+write]
+        Panel that holds z, and h afterwards.
+    bias : pointer, [read]
+        NR biases.
+    first_row, end_row : int
+        Rows.
+    """
+    width = panel_width(c)
+    lanes = lanes_of(c)
+    nothing = zeros(c)
+    for j in range(0, min(width, columns), lanes):
+        b = load(bias, j)
+        inside = first_lanes(columns - j, c)
+        if code == RELU:
+            for i in range(first_row, end_row):
+                # max(z, 0) in the operand order that hands a NaN on.
+                z = load(c, i * width + j) + b
+                store(c, i * width + j, select(inside, vmax(nothing, z), nothing))
+        else:
+            for i in range(first_row, end_row):
+                h = _activate(code, load(c, i * width + j) + b)
+                store(c, i * width + j, select(inside, h, nothing))
+
+
+@jit
+def activation_gradient_panel(code, columns, c, h, first_row, end_row):
+    """dz = dh * act'(z) for the rows ``first_row:end_row`` of one panel, act' in terms of h = act(z).
+
+    The derivative of ReLU at 0 is taken as 0.
+
+    Parameters
+    ----------
+    code : int
+        `Activation` of a hidden layer.
+    columns : int
+        Columns of the matrix that lie in this panel or after it.
+    c : pointer, [read+write]
+        Panel that holds dh, and dz afterwards.
+    h : pointer, [read]
+        The same panel of the activation's output.
+    first_row, end_row : int
+        Rows.
+    """
+    width = panel_width(c)
+    lanes = lanes_of(c)
+    nothing = zeros(c)
+    one = splat(1.0, c)
+    if code == IDENTITY:
+        return
+    for i in range(first_row * width, end_row * width, width):
+        for j in range(i, i + min(width, columns), lanes):
+            dh = load(c, j)
+            out = load(h, j)
+            if code == RELU:
+                dz = select(out != nothing, dh, nothing)
+            elif code == TANH:
+                dz = dh * fma(-out, out, one)
+            else:
+                dz = dh * out * (one - out)
+            store(c, j, dz)

@@ -1,0 +1,17 @@
+"""Columns of the layout table, in which compiled code finds the parts of a layer.
+
+All weights of a network share one buffer in panel order, their moments two more of the
+same shape, the transposed weights another; activations and deltas of a minibatch share
+a workspace. Offsets count elements from the start of the buffer that is named.
+"""
+
+__all__ = ["BIAS_ROW", "COLUMNS", "DZ", "FIRST_TILE", "H", "N_IN", "N_OUT", "TILES", "W", "WT", "WT_ROWS", "W_ROWS"]
+
+N_IN, N_OUT = 0, 1  # shape of the weights
+W, W_ROWS = 2, 3  # weights and moments: offset, rows that a panel has room for
+BIAS_ROW = 4  # row of each panel of W that holds the biases
+WT, WT_ROWS = 5, 6  # transposed weights
+H = 7  # workspace: the layer's input activations
+DZ = 8  # workspace: the gradient with respect to z; the output layer's activations before that
+FIRST_TILE, TILES = 9, 10  # number of the layer's first tile of dW, tiles in a panel (the last is the bias)
+COLUMNS = 11

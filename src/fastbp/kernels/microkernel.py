@@ -1,0 +1,230 @@
+"""The register tile: C (MR x NV vectors) := or += A (MR x kc) . B (kc x NV vectors).
+
+::
+
+               NR = 3 vectors                 B: one row of NR per k, contiguous
+             +----+----+----+
+             | b0 | b1 | b2 |                 A: MR scalars per k, broadcast
+             +----+----+----+
+      +---+  +----+----+----+
+      | a0|  |c00 |c01 |c02 |                 C: MR rows of NR, in registers while k
+   MR | a1|  |c10 |c11 |c12 |                    runs, then written to memory once
+      | : |  | :  | :  | :  |
+      +---+  +----+----+----+
+
+All matrices that training touches are kept in *panels*: a matrix (rows, columns) is
+cut into column panels NR wide, each stored row after row, so that a row of a panel is
+NR contiguous elements. Two consequences make one tile serve the whole of training:
+
+- B and C are read and written as they lie, without packing;
+- the stride between the rows of A is the constant NR, so the MR broadcasts of a k
+  are one address register and MR displacements. Addressing by rows (`A` as it is,
+  in the forward pass and for dX) and by columns (`A` transposed, for dW) differ in
+  constants only, and activations are never transposed in memory.
+
+MR and NR are compiled in. The unrolling over the tile is done here, in Python, while
+the IR is emitted; only the loop over k is left to run.
+"""
+
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+from fastbp.kernels import simd
+from fastbp.target import TARGET
+
+__all__ = ["MR", "NV", "gemm_tile", "gemm_tile_transposed", "panel_width"]
+
+MR = TARGET.mr
+NV = TARGET.nv
+_INT64 = ir.IntType(64)
+
+
+@intrinsic
+def panel_width(typingctx, p):
+    """NR, the width of a panel in elements of the type that `p` points to."""
+    width = NV * simd.LANES[p.dtype]
+
+    def codegen(context, builder, sig, args):
+        return ir.Constant(_INT64, width)
+
+    return types.intp(p), codegen
+
+
+def _constant(value):
+    return ir.Constant(_INT64, value)
+
+
+class _TileEmitter:
+    """Emits the loop over k for one element type, number of vectors and way of addressing A."""
+
+    def __init__(self, builder, dtype, vectors, a_row, a_k):
+        self.builder = builder
+        self.dtype = dtype
+        self.vec = simd.vec_of(dtype)
+        self.vectors = vectors
+        self.a_row = a_row
+        self.a_k = a_k
+        self.width = NV * self.vec.lanes
+
+    def cells(self):
+        return [(i, j) for i in range(MR) for j in range(self.vectors)]
+
+    def offset(self, i, j):
+        return _constant(i * self.width + j * self.vec.lanes)
+
+    def start(self, c, accumulate):
+        """Zeros, or the tile that an earlier block of k has left in C (never read otherwise: it may hold NaN)."""
+        builder = self.builder
+        zero = ir.Constant(simd.llvm_type(self.vec), None)
+        before = builder.block
+        with builder.if_then(accumulate):
+            loaded = [simd.emit_load(builder, self.vec, c, self.offset(i, j)) for i, j in self.cells()]
+            inside = builder.block
+        accumulators = []
+        for value in loaded:
+            phi = builder.phi(value.type)
+            phi.add_incoming(zero, before)
+            phi.add_incoming(value, inside)
+            accumulators.append(phi)
+        return accumulators
+
+    def rank_one(self, a, b, accumulators):
+        """One k: the outer product of a column of A and a row of B."""
+        builder, vec = self.builder, self.vec
+        columns = [simd.emit_load(builder, vec, b, self.offset(0, j)) for j in range(self.vectors)]
+        updated = []
+        for i in range(MR):
+            where = simd.emit_address(builder, self.dtype, a, _constant(i * self.a_row))
+            scalar = builder.load(where, typ=simd.llvm_type(vec).element)
+            broadcast = simd.emit_splat(builder, vec, scalar)
+            for j in range(self.vectors):
+                old = accumulators[i * self.vectors + j]
+                updated.append(simd.emit_fma(builder, vec, broadcast, columns[j], old))
+        return updated
+
+    def run(self, count, a, b, accumulators):
+        """`count` > 0 steps of k from `a` and `b`; returns the advanced b and the accumulators."""
+        builder = self.builder
+        before = builder.block
+        loop = builder.append_basic_block("k")
+        after = builder.append_basic_block("k.end")
+        builder.branch(loop)
+        builder.position_at_end(loop)
+        phis = [builder.phi(value.type) for value in (count, a, b, *accumulators)]
+        for phi, value in zip(phis, (count, a, b, *accumulators), strict=True):
+            phi.add_incoming(value, before)
+        left, a_k, b_k, *tile = phis
+        tile = self.rank_one(a_k, b_k, tile)
+        following = [
+            builder.sub(left, _constant(1)),
+            simd.emit_address(builder, self.dtype, a_k, _constant(self.a_k)),
+            simd.emit_address(builder, self.dtype, b_k, _constant(self.width)),
+            *tile,
+        ]
+        for phi, value in zip(phis, following, strict=True):
+            phi.add_incoming(value, builder.block)
+        builder.cbranch(builder.icmp_signed(">", following[0], _constant(0)), loop, after)
+        builder.position_at_end(after)
+        return following[2], tile
+
+    def run_panels(self, count, a, panel_stride, b, accumulators):
+        """Like `run`, for k that runs along the columns of A: NR of them, then on to A's next panel."""
+        builder = self.builder
+        before = builder.block
+        loop = builder.append_basic_block("panel")
+        after = builder.append_basic_block("panel.end")
+        builder.branch(loop)
+        builder.position_at_end(loop)
+        phis = [builder.phi(value.type) for value in (count, a, b, *accumulators)]
+        for phi, value in zip(phis, (count, a, b, *accumulators), strict=True):
+            phi.add_incoming(value, before)
+        left, a_panel, b_k, *tile = phis
+        width = _constant(self.width)
+        now = builder.select(builder.icmp_signed("<", left, width), left, width)
+        b_k, tile = self.run(now, a_panel, b_k, tile)
+        left = builder.sub(left, now)
+        following = [left, simd.emit_address(builder, self.dtype, a_panel, panel_stride), b_k, *tile]
+        for phi, value in zip(phis, following, strict=True):
+            phi.add_incoming(value, builder.block)
+        builder.cbranch(builder.icmp_signed(">", left, _constant(0)), loop, after)
+        builder.position_at_end(after)
+        return tile
+
+    def write(self, c, accumulators):
+        for (i, j), value in zip(self.cells(), accumulators, strict=True):
+            simd.emit_store(self.builder, self.vec, c, self.offset(i, j), value)
+
+
+def _switch(builder, vectors, emit):
+    """Run `emit(count)` for the `vectors` in 1..NV that is met at run time."""
+    after = builder.append_basic_block("tile.end")
+    switch = builder.switch(vectors, after)
+    for count in range(1, NV + 1):
+        case = builder.append_basic_block(f"tile.{count}")
+        switch.add_case(_constant(count), case)
+        builder.position_at_end(case)
+        emit(count)
+        builder.branch(after)
+    builder.position_at_end(after)
+
+
+@intrinsic
+def gemm_tile(typingctx, vectors, kc, a, panel_stride, b, c, accumulate):
+    """C := or += A . B for MR rows of A.
+
+    Parameters
+    ----------
+    vectors : int
+        Vectors in a row of C that are computed, 1 to NV; the rest of the row is not touched.
+    kc : int
+        Length of the sum, > 0.
+    a : pointer, [read]
+        First of MR rows of a panel of A. A value of k beyond the panel's width goes on `panel_stride` elements
+        further: (ii, k) is ``a[k // NR * panel_stride + ii * NR + k % NR]``.
+    panel_stride : int
+        Elements from one panel of A to the next.
+    b : pointer, [read]
+        kc rows of a panel: (k, j) is ``b[k * NR + j]``.
+    c : pointer, [write] or [read+write]
+        MR rows of a panel: (ii, j) is ``c[ii * NR + j]``.
+    accumulate : bool
+        Add to C. Otherwise C is written only, never read: it may hold NaN.
+    """
+    dtype = a.dtype
+
+    def codegen(context, builder, sig, args):
+        vectors, kc, a, panel_stride, b, c, accumulate = args
+
+        def emit(count):
+            emitter = _TileEmitter(builder, dtype, count, a_row=NV * simd.LANES[dtype], a_k=1)
+            tile = emitter.start(c, accumulate)
+            emitter.write(c, emitter.run_panels(kc, a, panel_stride, b, tile))
+
+        _switch(builder, vectors, emit)
+        return context.get_dummy_value()
+
+    return types.void(types.intp, types.intp, a, types.intp, b, c, types.boolean), codegen
+
+
+@intrinsic
+def gemm_tile_transposed(typingctx, vectors, kc, a, b, c, accumulate):
+    """C := or += A^T . B for MR columns of A.
+
+    The parameters are those of `gemm_tile`, but k runs down the rows of a panel of A:
+    (ii, k) is ``a[k * NR + ii]``.
+    """
+    dtype = a.dtype
+
+    def codegen(context, builder, sig, args):
+        vectors, kc, a, b, c, accumulate = args
+
+        def emit(count):
+            emitter = _TileEmitter(builder, dtype, count, a_row=1, a_k=NV * simd.LANES[dtype])
+            tile = emitter.start(c, accumulate)
+            emitter.write(c, emitter.run(kc, a, b, tile)[1])
+
+        _switch(builder, vectors, emit)
+        return context.get_dummy_value()
+
+    return types.void(types.intp, types.intp, a, b, c, types.boolean), codegen

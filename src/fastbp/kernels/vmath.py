@@ -1,0 +1,353 @@
+"""Exponential, logarithm, tanh and logistic function of whole vectors.
+
+Each function is one intrinsic that emits its formula as vector instructions: no call
+of libm, no branch, no table. Errors are below 2 units in the last place over the whole
+range, denormal arguments and results included; signed zeros and infinities give what
+IEEE 754 recommends, and NaN gives NaN.
+
+The formulas are ordinary Python functions on `_Lanes`, a vector under construction
+whose operators emit instructions. They run while the kernel is being compiled, so that
+the compiler's front end sees one call for each function, and constants come in the
+precision of the vector.
+
+Polynomials are minimax fits of the relative error of the finished function, computed by
+the Remez exchange with 50 digits and then rounded to the element type.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from functools import partialmethod
+from typing import Any, NamedTuple
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+from fastbp.kernels.simd import VecType, emit_fma, is_float, llvm_type, mask_of
+
+__all__ = ["vexp", "vlog", "vlogistic", "vtanh"]
+
+
+class _Format(NamedTuple):
+    """An IEEE 754 format and the constants that depend on its precision.
+
+    Attributes
+    ----------
+    float_type, int_type : numba type
+        The float, and the integer of the same width.
+    mantissa : int
+        Explicit bits of the mantissa.
+    bias : int
+        Bias of the exponent.
+    smallest_normal : float
+        Below it numbers are denormal.
+    ln2_high, ln2_low : float
+        ln 2 in two parts (Cody and Waite). `ln2_high` ends in so many zero bits that its product with
+        any exponent is exact, with a fused multiply-add or without.
+    exp_below, exp_above : float
+        Arguments from which exp is 0 and infinity.
+    expm1 : tuple of float
+        q in ``exp(r) - 1 = r + r**2 * q(r)`` for abs(r) <= ln(2) / 2.
+    log1p : tuple of float
+        q in ``log(1 + f) = f + f**2 * q(f)`` for sqrt(1/2) <= 1 + f <= sqrt(2).
+    """
+
+    float_type: types.Type
+    int_type: types.Type
+    mantissa: int
+    bias: int
+    smallest_normal: float
+    ln2_high: float
+    ln2_low: float
+    exp_below: float
+    exp_above: float
+    expm1: tuple[float, ...]
+    log1p: tuple[float, ...]
+
+
+# The splits of ln 2 are those of Cephes (logf.c) and fdlibm (e_exp.c).
+_FORMATS = {
+    types.float32: _Format(
+        float_type=types.float32,
+        int_type=types.int32,
+        mantissa=23,
+        bias=127,
+        smallest_normal=2.0**-126,
+        ln2_high=0.693359375,
+        ln2_low=-2.12194440e-4,
+        exp_below=-104.0,
+        exp_above=89.0,
+        expm1=(  # relative error 1.8e-8
+            0.4999999701976776,
+            0.1666654348373413,
+            0.04166720062494278,
+            0.008366579189896584,
+            0.001388251199387014,
+        ),
+        log1p=(  # relative error 6.5e-9
+            -0.5,
+            0.3333333134651184,
+            -0.2500081956386566,
+            0.20001226663589478,
+            -0.16623356938362122,
+            0.14201757311820984,
+            -0.13160181045532227,
+            0.127615824341774,
+            -0.0763450562953949,
+        ),
+    ),
+    types.float64: _Format(
+        float_type=types.float64,
+        int_type=types.int64,
+        mantissa=52,
+        bias=1023,
+        smallest_normal=2.0**-1022,
+        ln2_high=6.93147180369123816490e-01,
+        ln2_low=1.90821492927058770002e-10,
+        exp_below=-746.0,
+        exp_above=710.0,
+        expm1=(  # relative error 3.2e-17
+            0.5000000000000006,
+            0.16666666666666588,
+            0.041666666666576126,
+            0.008333333333389948,
+            0.001388888893178885,
+            0.00019841269718360327,
+            2.480150498673533e-05,
+            2.7557407856871396e-06,
+            2.7626158143527687e-07,
+            2.505377600710493e-08,
+        ),
+        log1p=(  # relative error 1.1e-17
+            -0.5,
+            0.3333333333333314,
+            -0.24999999999987976,
+            0.20000000000066614,
+            -0.16666666669825764,
+            0.14285714280092848,
+            -0.12499999691451964,
+            0.11111111147486613,
+            -0.10000015205941958,
+            0.09090923931093536,
+            -0.08332913546255516,
+            0.07691529835199365,
+            -0.07149439466974497,
+            0.06684588938938174,
+            -0.06196678485509637,
+            0.05668378576861271,
+            -0.05677785276138751,
+            0.06503489832644255,
+            -0.059816988830690504,
+            0.026150907753576334,
+        ),
+    ),
+}
+
+
+class _Lanes:
+    """A vector in the course of compilation; Python's operators emit the instruction of that name.
+
+    The other operand is a vector of the same type or a Python number, which becomes a constant.
+
+    Parameters
+    ----------
+    builder : llvmlite.ir.IRBuilder
+        Where instructions go.
+    vec : VecType
+        Type of the vector: floats, integers or a mask.
+    value : llvmlite.ir.Value
+        The vector.
+    form : _Format
+        Float format of the function that is being emitted.
+    """
+
+    def __init__(self, builder: Any, vec: VecType, value: Any, form: _Format) -> None:
+        self.builder = builder
+        self.vec = vec
+        self.value = value
+        self.form = form
+
+    def _wrap(self, value: Any, vec: VecType | None = None) -> "_Lanes":
+        return _Lanes(self.builder, vec or self.vec, value, self.form)
+
+    def _lift(self, other: "_Lanes | float") -> "_Lanes":
+        if isinstance(other, _Lanes):
+            return other
+        vector = llvm_type(self.vec)
+        return self._wrap(ir.Constant(vector, [ir.Constant(vector.element, other)] * self.vec.lanes))
+
+    def _binary(self, other: "_Lanes | float", for_floats: str, for_ints: str) -> "_Lanes":
+        name = for_floats if is_float(self.vec) else for_ints
+        return self._wrap(getattr(self.builder, name)(self.value, self._lift(other).value))
+
+    __add__ = partialmethod(_binary, for_floats="fadd", for_ints="add")
+    __sub__ = partialmethod(_binary, for_floats="fsub", for_ints="sub")
+    __mul__ = partialmethod(_binary, for_floats="fmul", for_ints="mul")
+    __truediv__ = partialmethod(_binary, for_floats="fdiv", for_ints="")
+    __and__ = partialmethod(_binary, for_floats="", for_ints="and_")
+    __or__ = partialmethod(_binary, for_floats="", for_ints="or_")
+    __lshift__ = partialmethod(_binary, for_floats="", for_ints="shl")
+    # Without the sign: AVX2 has no arithmetic shift of 64-bit lanes.
+    __rshift__ = partialmethod(_binary, for_floats="", for_ints="lshr")
+
+    def compare(self, predicate: str, other: "_Lanes | float") -> "_Lanes":
+        """Mask of the lanes where the comparison holds, which it never does for NaN."""
+        mask = self.builder.fcmp_ordered(predicate, self.value, self._lift(other).value)
+        return self._wrap(mask, mask_of(self.vec))
+
+    def select(self, chosen: "_Lanes | float", other: "_Lanes | float", like: "_Lanes") -> "_Lanes":
+        """`chosen` where this mask is set, `other` elsewhere; `like` gives constants their type."""
+        return like._wrap(self.builder.select(self.value, like._lift(chosen).value, like._lift(other).value))
+
+    def at_least(self, bound: float) -> "_Lanes":
+        """max(self, bound); NaN stays."""
+        return self.compare("<", bound).select(bound, self, like=self)
+
+    def at_most(self, bound: float) -> "_Lanes":
+        """min(self, bound); NaN stays."""
+        return self.compare(">", bound).select(bound, self, like=self)
+
+    def fma(self, factor: "_Lanes | float", term: "_Lanes | float") -> "_Lanes":
+        """self * factor + term, rounded once where the target can."""
+        operands = (self.value, self._lift(factor).value, self._lift(term).value)
+        return self._wrap(emit_fma(self.builder, self.vec, *operands))
+
+    def polynomial(self, coefficients: Sequence[float]) -> "_Lanes":
+        """Polynomial with the given coefficients, lowest power first, by Horner's rule."""
+        result = self._lift(coefficients[-1])
+        for coefficient in coefficients[-2::-1]:
+            result = result.fma(self, coefficient)
+        return result
+
+    def bits(self) -> "_Lanes":
+        """The bits of floats as integers."""
+        ints = VecType(self.form.int_type, self.vec.lanes)
+        return self._wrap(self.builder.bitcast(self.value, llvm_type(ints)), ints)
+
+    def floats(self) -> "_Lanes":
+        """The floats that have these integers as their bits."""
+        floats = VecType(self.form.float_type, self.vec.lanes)
+        return self._wrap(self.builder.bitcast(self.value, llvm_type(floats)), floats)
+
+
+def _sign_bit(form: _Format) -> int:
+    return -1 << (form.int_type.bitwidth - 1)
+
+
+def _magnitude(x: _Lanes) -> _Lanes:
+    return (x.bits() & ~_sign_bit(x.form)).floats()
+
+
+def _float_bits(value: float, form: _Format) -> int:
+    """Return the bits of `value`, rounded to the format, as an integer."""
+    return int(np.array(value, dtype=str(form.float_type)).view(str(form.int_type)))
+
+
+# ---- exponentials -----------------------------------------------------------------------------------------------
+
+
+def _reduce_exp(x: _Lanes, offset: int) -> tuple[_Lanes, _Lanes]:
+    """Split x = k ln 2 + r, abs(r) <= ln(2) / 2.
+
+    Returns an integer vector with ``k + offset`` in its low bits (more of them than an exponent has), and exp(r) - 1.
+    """
+    form = x.form
+    # Where floats are spaced by 1, adding rounds to an integer, and leaves that integer in the low bits.
+    shift = 1.5 * 2.0**form.mantissa + offset
+    shifted = x.fma(1.0 / math.log(2.0), shift)
+    k = shifted - shift
+    r = k.fma(-form.ln2_low, k.fma(-form.ln2_high, x))
+    return shifted.bits(), (r * r).fma(r.polynomial(form.expm1), r)
+
+
+def _emit_exp(x: _Lanes) -> _Lanes:
+    """exp(x).
+
+    exp(x) = 2**k * exp(r). The power of two is applied in two halves, so that neither overflows and the second
+    product rounds once to a denormal result, to 0 or to infinity.
+    """
+    form = x.form
+    x = x.at_least(form.exp_below).at_most(form.exp_above)
+    n, u = _reduce_exp(x, 2 * form.bias)
+    # The shift to the left drops the bits above the exponent, and both halves carry the bias.
+    half = n >> 1
+    first = (half << form.mantissa).floats()
+    second = ((n - half) << form.mantissa).floats()
+    return (u + 1.0) * first * second
+
+
+def _emit_tanh(x: _Lanes) -> _Lanes:
+    """tanh(x).
+
+    tanh(x) = sign(x) m / (m + 2) with m = exp(2 abs(x)) - 1 = 2**k (exp(r) - 1) + (2**k - 1), which keeps the
+    relative accuracy of small x.
+    """
+    form = x.form
+    magnitude = _magnitude(x)
+    # From 20 on the result is 1 in both formats.
+    n, u = _reduce_exp((magnitude + magnitude).at_most(40.0), form.bias)
+    power = (n << form.mantissa).floats()
+    m = u.fma(power, power - 1.0)
+    return ((m / (m + 2.0)).bits() | (x.bits() & _sign_bit(form))).floats()
+
+
+def _emit_logistic(x: _Lanes) -> _Lanes:
+    """1 / (1 + exp(-x)).
+
+    With e = exp(-abs(x)) the result is 1 / (1 + e) for x >= 0 and e / (1 + e) for x < 0, so that nothing overflows and
+    small results keep their relative accuracy.
+    """
+    e = _emit_exp((x.bits() | _sign_bit(x.form)).floats())
+    return x.compare("<", 0.0).select(e, 1.0, like=x) / (e + 1.0)
+
+
+# ---- logarithm --------------------------------------------------------------------------------------------------
+
+
+def _emit_log(x: _Lanes) -> _Lanes:
+    """log(x): -inf for 0, NaN below.
+
+    log(x) = e ln 2 + log(1 + f) with x = 2**e (1 + f) and sqrt(1/2) <= 1 + f < sqrt(2). Denormal arguments are
+    scaled by a power of two first.
+    """
+    form = x.form
+    one, root = _float_bits(1.0, form), _float_bits(math.sqrt(0.5), form)
+    denormal = x.compare("<", form.smallest_normal)
+    scaled = denormal.select(x * 2.0**form.mantissa, x, like=x)
+    # The exponent field of n is that of x, one more where the mantissa is sqrt(2) or above.
+    n = scaled.bits() + (one - root)
+    f = ((n & ((1 << form.mantissa) - 1)) + root).floats() - 1.0
+    # An integer in the mantissa of 2**mantissa is that much above it: a conversion every target has for 64 bits.
+    zero = 2.0**form.mantissa + form.bias
+    e = (n >> form.mantissa | _float_bits(2.0**form.mantissa, form)).floats()
+    e = e - denormal.select(zero + form.mantissa, zero, like=x)
+    tail = (f * f).fma(f.polynomial(form.log1p), e * form.ln2_low)
+    result = e.fma(form.ln2_high, f + tail)
+    result = x.compare("<", math.inf).select(result, x, like=x)
+    result = x.compare("<", 0.0).select(math.nan, result, like=x)
+    return x.compare("==", 0.0).select(-math.inf, result, like=x)
+
+
+# ---- the words of the vocabulary --------------------------------------------------------------------------------
+
+
+def _vector_function(formula: Callable[[_Lanes], _Lanes], doc: str) -> Any:
+    @intrinsic
+    def function(typingctx, a):
+        if not is_float(a):
+            return None
+
+        def codegen(context, builder, sig, args):
+            return formula(_Lanes(builder, a, args[0], _FORMATS[a.dtype])).value
+
+        return a(a), codegen
+
+    function.__doc__ = doc
+    return function
+
+
+vexp = _vector_function(_emit_exp, "exp of each lane.")
+vlog = _vector_function(_emit_log, "Natural logarithm of each lane: -inf for 0, NaN for negative arguments.")
+vtanh = _vector_function(_emit_tanh, "Hyperbolic tangent of each lane.")
+vlogistic = _vector_function(_emit_logistic, "Logistic function 1 / (1 + exp(-x)) of each lane.")

@@ -1,0 +1,72 @@
+"""Parameters between the caller's list of arrays and the one buffer in panel order."""
+
+import numpy as np
+
+from fastbp.jit import jit
+from fastbp.kernels.layout import BIAS_ROW, W_ROWS, W
+from fastbp.kernels.panels import pack_rows, unpack_rows
+from fastbp.kernels.simd import at, pointer
+
+__all__ = ["aligned_zeros", "pack_parameters", "unpack_parameters"]
+
+_ALIGNMENT = 64  # a cache line, and the widest vector
+
+
+def aligned_zeros(size: int, dtype: np.dtype) -> np.ndarray:
+    """Return `size` zeros that start on a cache line. The memory is taken from the system when it is first touched."""
+    itemsize = np.dtype(dtype).itemsize
+    raw = np.zeros(size + _ALIGNMENT // itemsize, dtype=dtype)
+    skip = -raw.ctypes.data % _ALIGNMENT // itemsize
+    return raw[skip : skip + size]
+
+
+@jit
+def _pack(array, buffer, first, stride):
+    """`array`, (rows, columns) C-contiguous, into panels from element `first` of `buffer` on."""
+    rows, columns = array.shape
+    pack_rows(rows, columns, pointer(array), columns, 1, at(pointer(buffer), first), stride)
+
+
+@jit
+def _unpack(buffer, first, stride, array):
+    """The reverse of `_pack`."""
+    rows, columns = array.shape
+    unpack_rows(rows, columns, at(pointer(buffer), first), stride, pointer(array), columns)
+
+
+def _places(table: np.ndarray, width: int) -> list[tuple[int, int]]:
+    """First element and panel stride of every array: all weights, then all biases."""
+    strides = table[:, W_ROWS] * width
+    weights = [(int(row[W]), int(stride)) for row, stride in zip(table, strides, strict=True)]
+    biases = [(int(row[W] + row[BIAS_ROW] * width), int(stride)) for row, stride in zip(table, strides, strict=True)]
+    return weights + biases
+
+
+def pack_parameters(table: np.ndarray, arrays: list[np.ndarray], buffer: np.ndarray, width: int) -> None:
+    """Write all weights and then all biases of a list into a buffer.
+
+    Parameters
+    ----------
+    table : ndarray
+        Layout, see `kernels.layout`.
+    arrays : list of ndarray [read]
+        All weight matrices, then all bias vectors.
+    buffer : ndarray [write]
+        Flat buffer in panel order; padding is left as it is.
+    width : int
+        NR in elements.
+    """
+    for array, (first, stride) in zip(arrays, _places(table, width), strict=True):
+        _pack(np.ascontiguousarray(np.atleast_2d(array), dtype=buffer.dtype), buffer, first, stride)
+
+
+def unpack_parameters(table: np.ndarray, buffer: np.ndarray, arrays: list[np.ndarray], width: int) -> None:
+    """Write a buffer into a list of all weights and then all biases; the parameters are those of `pack_parameters`."""
+    for array, (first, stride) in zip(arrays, _places(table, width), strict=True):
+        target = np.atleast_2d(array)
+        if target.flags.c_contiguous:
+            _unpack(buffer, first, stride, target)
+        else:
+            whole = np.empty(target.shape, dtype=buffer.dtype)
+            _unpack(buffer, first, stride, whole)
+            target[...] = whole

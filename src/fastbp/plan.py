@@ -1,0 +1,129 @@
+"""Where everything of a training run lies: one table, computed once, read by compiled code."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from fastbp.kernels.layout import BIAS_ROW, COLUMNS, DZ, FIRST_TILE, N_IN, N_OUT, TILES, WT, WT_ROWS, W_ROWS, H, W
+from fastbp.kernels.simd import lanes
+from fastbp.target import TARGET
+
+__all__ = ["Plan", "make_plan", "tile_bounds"]
+
+
+class Plan(NamedTuple):
+    """Layout of a network's buffers for one element type and batch size.
+
+    Attributes
+    ----------
+    table : ndarray of int64, (layers, 11)
+        The columns are named in `kernels.layout`.
+    batch : int
+        Largest minibatch, in rows.
+    row_capacity : int
+        Rows that a panel of the workspace has room for.
+    panel_width : int
+        NR in elements.
+    params, transposed, workspace : int
+        Sizes of the buffers in elements.
+    tiles : int
+        Tiles of dW of all layers.
+    kc : int
+        Block of the summation index that keeps a panel of B in L1.
+    row_chunk : int
+        Rows that are carried through all layers at a time, so that their activations stay in L2.
+    """
+
+    table: np.ndarray
+    batch: int
+    row_capacity: int
+    panel_width: int
+    params: int
+    transposed: int
+    workspace: int
+    tiles: int
+    kc: int
+    row_chunk: int
+
+
+def _round_up(value: int, step: int) -> int:
+    return -(-value // step) * step
+
+
+def _row_chunk(sizes: tuple[int, ...], itemsize: int) -> int:
+    """Rows whose activations and deltas take about half of a typical L2 of 1 MB, but not so few that W is re-read."""
+    row_bytes = 2 * sum(sizes) * itemsize
+    return int(np.clip(_round_up((1 << 19) // row_bytes, 4 * TARGET.mr), 8 * TARGET.mr, 1 << 12))
+
+
+def make_plan(layer_sizes: tuple[int, ...], batch: int, dtype: np.dtype) -> Plan:
+    """Lay out a network.
+
+    Parameters
+    ----------
+    layer_sizes : tuple of int
+        Units of the input, the hidden layers and the output.
+    batch : int
+        Largest minibatch.
+    dtype : dtype
+        float32 or float64.
+    """
+    width = TARGET.nv * lanes(dtype)
+    mr = TARGET.mr
+    # One row more than the tiles need: without it, panels of a batch of 128 lie a multiple of 4 KB apart and fall
+    # into the same sets of L1.
+    capacity = _round_up(batch, mr) + 1
+    table = np.zeros((len(layer_sizes) - 1, COLUMNS), dtype=np.int64)
+    params = transposed = workspace = tiles = 0
+
+    def panels(columns: int) -> int:
+        return -(-columns // width)
+
+    table[0, H] = 0
+    workspace = panels(layer_sizes[0]) * capacity * width
+    for index, (n_in, n_out) in enumerate(zip(layer_sizes[:-1], layer_sizes[1:], strict=True)):
+        row = table[index]
+        row[N_IN], row[N_OUT] = n_in, n_out
+        row[BIAS_ROW] = _round_up(n_in, mr)
+        row[W], row[W_ROWS] = params, row[BIAS_ROW] + 1
+        params += panels(n_out) * row[W_ROWS] * width
+        row[FIRST_TILE], row[TILES] = tiles, row[BIAS_ROW] // mr + 1
+        tiles += panels(n_out) * row[TILES]
+        if index > 0:  # the input layer needs no gradient with respect to its input
+            row[WT], row[WT_ROWS] = transposed, _round_up(n_out, lanes(dtype))
+            transposed += panels(n_in) * row[WT_ROWS] * width
+        row[DZ] = workspace
+        workspace += panels(n_out) * capacity * width
+        if index + 2 < len(layer_sizes):
+            table[index + 1, H] = workspace
+            workspace += panels(n_out) * capacity * width
+    return Plan(
+        table,
+        batch,
+        capacity,
+        width,
+        int(params),
+        int(transposed),
+        int(workspace),
+        int(tiles),
+        kc=144 // width * width,
+        row_chunk=_row_chunk(layer_sizes, np.dtype(dtype).itemsize),
+    )
+
+
+def tile_bounds(plan: Plan, n_threads: int) -> np.ndarray:
+    """Return the first tile of each thread, and the end: shares of about equal cost, the same at every step.
+
+    A thread keeps its tiles for the whole run, so that their weights and moments stay in its cache.
+    """
+    costs = np.concatenate([_panel_costs(row, plan.panel_width) for row in plan.table])
+    ends = np.cumsum(costs)
+    shares = ends[-1] * np.arange(n_threads + 1) / n_threads
+    return np.searchsorted(ends, shares, side="left").astype(np.int64) + (shares > 0)
+
+
+def _panel_costs(row: np.ndarray, width: int) -> np.ndarray:
+    """Cost of every tile of a layer, in computed columns."""
+    lane = width // TARGET.nv
+    columns = np.minimum(width, _round_up(int(row[N_OUT]), lane) - np.arange(0, row[N_OUT], width))
+    return np.repeat(columns, row[TILES])

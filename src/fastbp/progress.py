@@ -1,0 +1,74 @@
+"""Telling the world about the progress of a training: `watch` and what its callbacks receive."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+__all__ = ["EpochReport", "report", "watch"]
+
+
+@dataclass(frozen=True)
+class EpochReport:
+    """An epoch as told to the callbacks of `watch`.
+
+    Attributes
+    ----------
+    epoch : int
+        Number of the epoch within this call of training, from 1.
+    max_epochs : int
+        The number at which training ends at the latest.
+    loss : float
+        Mean loss over the epoch.
+    validation_score : float or None
+        Score on the validation set after the epoch; None without one.
+    n_samples : int
+        Training samples in the epoch.
+    seconds : float
+        Wall-clock time of the pass over the samples, without the validation.
+    """
+
+    epoch: int
+    max_epochs: int
+    loss: float
+    validation_score: float | None
+    n_samples: int
+    seconds: float
+
+
+Callback = Callable[[EpochReport], object]
+
+_callbacks: ContextVar[tuple[Callback, ...]] = ContextVar("fastbp_callbacks", default=())
+
+
+@contextmanager
+def watch(callback: Callback) -> Iterator[None]:
+    """Call `callback` with an `EpochReport` after every epoch trained inside the with-block.
+
+    It reaches every training of this thread (or asyncio task), however deep inside other libraries the fit is
+    called. Blocks may be nested: all callbacks are called, the outermost first. An exception raised by a
+    callback ends the training and leaves the estimator as it was before; KeyboardInterrupt keeps the weights
+    so far.
+
+    Parameters
+    ----------
+    callback : callable
+        Takes an `EpochReport`; what it returns is ignored.
+
+    Examples
+    --------
+    >>> from fastbp import MLPRegressor, watch
+    >>> with watch(lambda report: print(report.epoch, report.loss)):  # doctest: +SKIP
+    ...     MLPRegressor(max_iter=5).fit(x, y)
+    """
+    token = _callbacks.set((*_callbacks.get(), callback))
+    try:
+        yield
+    finally:
+        _callbacks.reset(token)
+
+
+def report(epoch: EpochReport) -> None:
+    """Hand an epoch to all callbacks in force."""
+    for callback in _callbacks.get():
+        callback(epoch)

@@ -1,0 +1,360 @@
+"""One training run between Python and the kernels: buffers, packing, worker threads.
+
+A `Session` takes the caller's arrays into panel order, trains on them epoch by epoch,
+and writes back. Between the minibatches of an epoch nothing returns to Python, but for
+a breath every few hundredths of a second in which Ctrl-C is noticed.
+"""
+
+import math
+import threading
+import time
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+
+from fastbp.kernels.barrier import CONTROL_SIZE, END_STEP, FIRST_STEP, SHUTDOWN, SPINS, STEP_COUNT, STOP_REQUEST
+from fastbp.kernels.codes import ACTIVATIONS, LOSSES, OUTPUT_OF_LOSS
+from fastbp.kernels.codes import Optimizer as OptimizerCode
+from fastbp.kernels.layout import N_OUT
+from fastbp.kernels.predict import predict_rows
+from fastbp.kernels.step import Buffers, Data, Network, train_steps, transpose_weights
+from fastbp.optimizers import Adam, Optimizer
+from fastbp.packing import aligned_zeros, pack_parameters, unpack_parameters
+from fastbp.plan import Plan, make_plan, tile_bounds
+from fastbp.target import TARGET
+from fastbp.threads import allowed_cpus, choose_threads, run_on_threads
+
+__all__ = ["Session", "predict"]
+
+# Seconds that compiled code may run before Python looks for signals.
+_SLICE_SECONDS = 0.04
+# A guess of a core's speed that errs on the slow side: it only decides whether a minibatch may outlast a slice.
+_SLOW_FLOPS_PER_SECOND = 2e10
+
+
+def _step_flops(sizes: tuple[int, ...], batch: int) -> float:
+    """Multiply-adds of a step, twice: forward, dW, and dX for all layers but the first."""
+    products = [n_in * n_out for n_in, n_out in zip(sizes[:-1], sizes[1:], strict=True)]
+    return 2.0 * batch * (3 * sum(products) - products[0])
+
+
+def _layer_sizes(weights: list[np.ndarray]) -> tuple[int, ...]:
+    return (weights[0].shape[0], *(w.shape[1] for w in weights))
+
+
+def _addressable(x: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """Return `x` itself where its elements can be reached by whole strides, a copy otherwise."""
+    whole = all(stride % dtype.itemsize == 0 for stride in x.strides)
+    if x.dtype == dtype and x.flags.aligned and whole:
+        return x
+    return np.ascontiguousarray(x, dtype=dtype)
+
+
+def _optimizer_code(optimizer: Optimizer) -> OptimizerCode:
+    if isinstance(optimizer, Adam):
+        return OptimizerCode.ADAM
+    return OptimizerCode.NESTEROV if optimizer.nesterov else OptimizerCode.SGD
+
+
+def _set_step_count(optimizer: Adam, t: int) -> None:
+    optimizer.t = t
+    if t > 0:
+        correction = math.sqrt(1.0 - optimizer.beta_2**t) / (1.0 - optimizer.beta_1**t)
+        optimizer.learning_rate = optimizer.learning_rate_init * correction
+
+
+def _network(plan: Plan, activation: str, output: int, loss: int) -> Network:
+    return Network(
+        plan.table,
+        int(ACTIVATIONS[activation]),
+        int(output),
+        int(loss),
+        plan.batch,
+        plan.row_capacity,
+        plan.kc,
+        plan.row_chunk,
+    )
+
+
+class Session:
+    """A training run on the arrays of its caller. Use it as a context manager.
+
+    Parameters
+    ----------
+    weights, biases : list of ndarray [read+write]
+        (n_in, n_out) and (n_out,) arrays, all float32 or all float64. Read at the start, written by `sync`.
+    optimizer : SGD or Adam [read+write]
+        Settings are read at every epoch; moments at the start, and written by `sync`.
+    x : ndarray, (n, n_in) [read]
+        Samples; any strides. Must not change while the session lives.
+    y : ndarray, (n, n_out) [read]
+        Targets.
+    activation : str
+        Of the hidden layers.
+    loss : str
+        Name of the loss.
+    weight_decay : float
+        Strength of the penalty.
+    batch_size : int
+        Rows in a minibatch.
+    sample_weight : ndarray, (n,), optional [read]
+        Weights of the samples. Minibatches whose weights sum to 0 are passed over.
+    n_threads : int, optional
+        See `threads.choose_threads`.
+    """
+
+    def __init__(
+        self,
+        weights: list[np.ndarray],
+        biases: list[np.ndarray],
+        optimizer: Optimizer,
+        x: np.ndarray,
+        y: np.ndarray,
+        *,
+        activation: str,
+        loss: str,
+        weight_decay: float,
+        batch_size: int,
+        sample_weight: np.ndarray | None = None,
+        n_threads: int | None = None,
+    ) -> None:
+        dtype = weights[0].dtype
+        sizes = _layer_sizes(weights)
+        self._weights, self._biases, self._optimizer = weights, biases, optimizer
+        self._x = _addressable(x, dtype)
+        self._y = np.ascontiguousarray(y, dtype=dtype)
+        self._n = x.shape[0]
+        self._batch = min(batch_size, self._n)
+        self._plan = make_plan(sizes, self._batch, dtype)
+        loss_code = LOSSES[loss]
+        self._network = _network(self._plan, activation, OUTPUT_OF_LOSS[loss_code], loss_code)
+        flops = _step_flops(sizes, self._batch)
+        self._n_threads = choose_threads(n_threads, flops, math.ceil(self._batch / TARGET.mr))
+        self._optimizer_code = int(_optimizer_code(optimizer))
+        self._weight_decay = float(weight_decay)
+        self._hyper = np.zeros(5)
+        self._control = np.zeros(CONTROL_SIZE, dtype=np.int64)
+        self._bounds = tile_bounds(self._plan, self._n_threads)
+        self._buffers = self._make_buffers(dtype)
+        self._data = Data(
+            self._x.ctypes.data,
+            self._x.strides[0] // dtype.itemsize,
+            self._x.strides[1] // dtype.itemsize,
+            self._y.ctypes.data,
+            np.empty(0) if sample_weight is None else np.ascontiguousarray(sample_weight, dtype=np.float64),
+            np.arange(self._n),
+        )
+        self._pack()
+        # A minibatch that outlasts a slice must not keep the calling thread: it is the one that hears Ctrl-C.
+        self._long_steps = flops / _SLOW_FLOPS_PER_SECOND / self._n_threads > _SLICE_SECONDS
+        self._slice_steps = 1
+        self._compile()
+        self._workers = self._start_workers()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _make_buffers(self, dtype: np.dtype) -> Buffers:
+        plan = self._plan
+        tile = TARGET.mr * plan.panel_width
+        adam = isinstance(self._optimizer, Adam)
+        return Buffers(
+            params=aligned_zeros(plan.params, dtype),
+            moment_1=aligned_zeros(plan.params, dtype),
+            moment_2=aligned_zeros(plan.params if adam else 0, dtype),
+            transposed=aligned_zeros(plan.transposed, dtype),
+            workspace=aligned_zeros(plan.workspace, dtype),
+            scratch=aligned_zeros(tile * self._n_threads, dtype),
+            losses=aligned_zeros(self._batch, np.dtype(np.float64)),
+            penalties=aligned_zeros(plan.tiles, np.dtype(np.float64)),
+            totals=np.zeros(1),
+        )
+
+    def _moments(self) -> list[tuple[str, np.ndarray]]:
+        """Names of the optimizer's lists of moments, and the buffer of each."""
+        if isinstance(self._optimizer, Adam):
+            return [("ms", self._buffers.moment_1), ("vs", self._buffers.moment_2)]
+        return [("velocities", self._buffers.moment_1)]
+
+    def _pack(self) -> None:
+        table, width = self._plan.table, self._plan.panel_width
+        pack_parameters(table, [*self._weights, *self._biases], self._buffers.params, width)
+        for name, buffer in self._moments():
+            arrays = getattr(self._optimizer, name)
+            if arrays is not None:
+                pack_parameters(table, arrays, buffer, width)
+        if isinstance(self._optimizer, Adam):
+            self._control[STEP_COUNT] = self._optimizer.t
+        transpose_weights(self._network, self._buffers.params, self._buffers.transposed)
+
+    def _call(self, thread: int) -> None:
+        train_steps(
+            self._network,
+            self._buffers,
+            self._data,
+            self._optimizer_code,
+            self._hyper,
+            self._weight_decay,
+            self._bounds,
+            self._control,
+            thread,
+        )
+
+    def _compile(self) -> None:
+        """Have the kernel compiled before the workers ask for it, by a slice without minibatches."""
+        n_threads, self._bounds = self._bounds, self._bounds[:2].copy()
+        self._call(0)
+        self._bounds = n_threads
+
+    def _start_workers(self) -> list[threading.Thread]:
+        self._control[SPINS] = 0 if self._n_threads > allowed_cpus() else 2000
+        first = 1
+        workers = [
+            threading.Thread(target=self._call, args=(thread,), name=f"fastbp-{thread}", daemon=True)
+            for thread in range(first, self._n_threads)
+        ]
+        for worker in workers:
+            worker.start()
+        return workers
+
+    def _run_slice(self, first: int, end: int) -> None:
+        self._control[FIRST_STEP], self._control[END_STEP] = first, end
+        if not self._long_steps:
+            self._call(0)
+            return
+        runner = threading.Thread(target=self._call, args=(0,), name="fastbp-0", daemon=True)
+        runner.start()
+        try:
+            while runner.is_alive():
+                runner.join(_SLICE_SECONDS)
+        except BaseException:
+            self._control[STOP_REQUEST] = 1
+            runner.join()
+            self._control[STOP_REQUEST] = 0
+            raise
+
+    def _read_settings(self) -> None:
+        optimizer = self._optimizer
+        if isinstance(optimizer, Adam):
+            self._hyper[:] = optimizer.learning_rate_init, 0.0, optimizer.beta_1, optimizer.beta_2, optimizer.epsilon
+        else:
+            self._hyper[:2] = optimizer.learning_rate, optimizer.momentum
+
+    def epoch(self, order: np.ndarray | None) -> float:
+        """Train one epoch.
+
+        Parameters
+        ----------
+        order : ndarray of int64, (n,), or None
+            Permutation of the rows; None for their natural order.
+
+        Returns
+        -------
+        float
+            Mean of the minibatches' losses (penalty included), weighted by their numbers of rows.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            Between two minibatches: the weights are those after the last whole one.
+        """
+        if order is not None:
+            np.copyto(self._data.order, order)
+        self._read_settings()
+        self._buffers.totals[:] = 0.0
+        self._buffers.penalties[:] = 0.0
+        steps = math.ceil(self._n / self._batch)
+        done = 0
+        while done < steps:
+            end = min(done + self._slice_steps, steps)
+            start = time.perf_counter()
+            self._run_slice(done, end)
+            per_step = (time.perf_counter() - start) / (end - done)
+            self._slice_steps = max(1, min(2 * self._slice_steps, int(_SLICE_SECONDS / max(per_step, 1e-9))))
+            done = end
+        return float((self._buffers.totals[0] + self._buffers.penalties.sum()) / self._n)
+
+    def sync(self) -> None:
+        """Write weights, biases and moments back to the arrays and the optimizer of the caller."""
+        table, width = self._plan.table, self._plan.panel_width
+        unpack_parameters(table, self._buffers.params, [*self._weights, *self._biases], width)
+        for name, buffer in self._moments():
+            arrays = getattr(self._optimizer, name)
+            if arrays is None:
+                arrays = [np.empty_like(p, order="C") for p in (*self._weights, *self._biases)]
+                setattr(self._optimizer, name, arrays)
+            unpack_parameters(table, buffer, arrays, width)
+        if isinstance(self._optimizer, Adam):
+            _set_step_count(self._optimizer, int(self._control[STEP_COUNT]))
+
+    def close(self) -> None:
+        """Write everything back and let the worker threads go."""
+        self._control[SHUTDOWN] = 1
+        if self._workers:
+            self._call(0)
+        for worker in self._workers:
+            worker.join()
+        self._workers = []
+        self.sync()
+
+
+def predict(
+    weights: list[np.ndarray],
+    biases: list[np.ndarray],
+    x: np.ndarray,
+    *,
+    activation: str,
+    output: str,
+    n_threads: int | None = None,
+) -> np.ndarray:
+    """Forward pass of any number of rows.
+
+    Rows are taken in chunks: memory beyond the result does not grow with their number.
+
+    Parameters
+    ----------
+    weights, biases : list of ndarray [read]
+        (n_in, n_out) and (n_out,) arrays, all float32 or all float64.
+    x : ndarray, (n, n_in) [read]
+        Samples; any strides.
+    activation : str
+        Of the hidden layers.
+    output : {"identity", "exp", "logistic", "softmax"}
+        Activation of the output layer.
+    n_threads : int, optional
+        See `threads.choose_threads`.
+
+    Returns
+    -------
+    ndarray, (n, n_out)
+        Of the dtype of the weights.
+    """
+    dtype = weights[0].dtype
+    sizes = _layer_sizes(weights)
+    x = _addressable(x, dtype)
+    n = x.shape[0]
+    chunk = max(1, min(n, make_plan(sizes, 1, dtype).row_chunk))
+    plan = make_plan(sizes, chunk, dtype)
+    network = _network(plan, activation, ACTIVATIONS[output], 0)
+    params = aligned_zeros(plan.params, dtype)
+    pack_parameters(plan.table, [*weights, *biases], params, plan.panel_width)
+    result = np.empty((n, int(plan.table[-1, N_OUT])), dtype=dtype)
+    n_chunks = math.ceil(n / chunk)
+    flops = _step_flops(sizes, n) / 3
+    threads = min(choose_threads(n_threads, flops, n_chunks), max(n_chunks, 1))
+    order = np.arange(chunk)
+    strides = [stride // dtype.itemsize for stride in x.strides]
+
+    def work(thread: int) -> None:
+        workspace = aligned_zeros(plan.workspace, dtype)
+        first, end = n_chunks * thread // threads * chunk, min(n_chunks * (thread + 1) // threads * chunk, n)
+        predict_rows(network, params, workspace, x.ctypes.data, *strides, order, result, first, end)
+
+    run_on_threads(work, threads)
+    return result

@@ -1,0 +1,75 @@
+"""What the compiler may assume about this machine: vector width and register count.
+
+The answer is a pure function of the CPU features that Numba compiles for
+(the host's, or those of ``NUMBA_CPU_NAME`` / ``NUMBA_CPU_FEATURES``), which
+Numba also puts into the key of its disk cache. Code compiled for one width is
+therefore never loaded on a machine of another.
+"""
+
+import platform
+from typing import NamedTuple
+
+import llvmlite.binding as llvm
+from numba.core import config
+from numba.core.codegen import get_host_cpu_features
+
+__all__ = ["TARGET", "Target"]
+
+
+class Target(NamedTuple):
+    """Vector properties of an instruction set.
+
+    Attributes
+    ----------
+    name : str
+        ``"avx512"``, ``"avx2"``, ``"neon"`` or ``"generic"``.
+    vector_bytes : int
+        Width of a vector register in bytes.
+    has_fma : bool
+        Whether a fused multiply-add is one instruction. Where it is not, a multiply and an
+        add are emitted: `llvm.fma` would become a call of libm for every lane.
+    mr : int
+        Rows of the register tile of the gemm microkernel.
+    nv : int
+        Vectors in a row of that tile.
+    """
+
+    name: str
+    vector_bytes: int
+    has_fma: bool
+    mr: int
+    nv: int
+
+
+# MR x NV accumulators, NV vectors of B and one broadcast of A must fit the register file: 32 registers for AVX-512
+# and NEON, 16 elsewhere. MR is a power of two (the transposition zips rows) and divides the panel width NV * lanes of
+# both element types, so that a tile never straddles two panels.
+_AVX512 = Target("avx512", 64, True, 8, 3)
+_AVX2 = Target("avx2", 32, True, 4, 3)
+_NEON = Target("neon", 16, True, 4, 4)
+_GENERIC = Target("generic", 16, False, 4, 2)
+
+
+def _enabled_features() -> set[str]:
+    flags = config.CPU_FEATURES if config.CPU_FEATURES is not None else get_host_cpu_features()
+    return {flag[1:] for flag in flags.split(",") if flag.startswith("+")}
+
+
+def detect() -> Target:
+    """Return the target that Numba compiles for in this process."""
+    if platform.machine().lower() in ("arm64", "aarch64"):
+        return _NEON
+    features = _enabled_features()
+    if {"avx512f", "avx512dq", "avx512bw", "avx512vl"} <= features:
+        return _AVX512
+    if {"avx2", "fma"} <= features:
+        return _AVX2
+    return _GENERIC
+
+
+def cpu_name() -> str:
+    """Return the name of the CPU model that Numba compiles for, in LLVM's terms."""
+    return config.CPU_NAME if config.CPU_NAME is not None else llvm.get_host_cpu_name()
+
+
+TARGET = detect()
