@@ -47,7 +47,7 @@ def __getattr__(name: str) -> Any:
     try:
         value = getattr(import_module(_HOMES[name]), name)
     except ModuleNotFoundError as error:
-        if error.name is None or error.name.partition(".")[0] not in ("sklearn", "joblib"):
+        if error.name is None or error.name.partition(".")[0] != "sklearn":
             raise
         raise ImportError(f'fastbp.{name} needs scikit-learn: pip install "fastbp[sklearn]"') from error
     globals()[name] = value

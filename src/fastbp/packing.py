@@ -7,24 +7,14 @@ from fastbp.kernels.layout import BIAS_ROW, W_ROWS, W
 from fastbp.kernels.panels import pack_rows, unpack_rows
 from fastbp.kernels.simd import at, pointer
 
-__all__ = ["aligned_zeros", "pack_parameters", "unpack_parameters"]
-
-_ALIGNMENT = 64  # a cache line, and the widest vector
-
-
-def aligned_zeros(size: int, dtype: np.dtype) -> np.ndarray:
-    """Return `size` zeros that start on a cache line. The memory is taken from the system when it is first touched."""
-    itemsize = np.dtype(dtype).itemsize
-    raw = np.zeros(size + _ALIGNMENT // itemsize, dtype=dtype)
-    skip = -raw.ctypes.data % _ALIGNMENT // itemsize
-    return raw[skip : skip + size]
+__all__ = ["pack_parameters", "unpack_parameters"]
 
 
 @jit
 def _pack(array, buffer, first, stride):
     """`array`, (rows, columns) C-contiguous, into panels from element `first` of `buffer` on."""
     rows, columns = array.shape
-    pack_rows(rows, columns, pointer(array), columns, 1, at(pointer(buffer), first), stride)
+    pack_rows(rows, columns, pointer(array), 0, columns, 1, at(pointer(buffer), first), stride)
 
 
 @jit

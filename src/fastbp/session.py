@@ -20,7 +20,8 @@ from fastbp.kernels.layout import N_OUT
 from fastbp.kernels.predict import predict_rows
 from fastbp.kernels.step import Buffers, Data, Network, train_steps, transpose_weights
 from fastbp.optimizers import Adam, Optimizer
-from fastbp.packing import aligned_zeros, pack_parameters, unpack_parameters
+from fastbp.memory import aligned_zeros
+from fastbp.packing import pack_parameters, unpack_parameters
 from fastbp.plan import Plan, make_plan, tile_bounds
 from fastbp.target import TARGET
 from fastbp.threads import allowed_cpus, choose_threads, run_on_threads

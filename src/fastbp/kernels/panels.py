@@ -7,7 +7,7 @@ whole vectors, the only padding that a product ever reads.
 
 from fastbp.jit import jit
 from fastbp.kernels.gemm import panel_count, panel_vectors
-from fastbp.kernels.microkernel import panel_width
+from fastbp.kernels.microkernel import NV, panel_width
 from fastbp.kernels.simd import at, first_lanes, get, lanes_of, load, load_where, put, store, store_where, zeros
 
 __all__ = ["gather_rows", "pack_rows", "unpack_rows"]
@@ -20,14 +20,25 @@ def _pack_row(columns, source, column_stride, target, stride):
     lanes = lanes_of(target)
     for panel in range(panel_count(columns, target)):
         base = at(target, panel * stride)
-        for j in range(0, panel_vectors(columns, panel, target) * lanes, lanes):
-            first = panel * width + j
-            if column_stride == 1:
-                store(base, j, load_where(source, first, first_lanes(columns - first, target)))
-            else:
-                store(base, j, zeros(target))
-                for lane in range(min(lanes, columns - first)):
-                    put(base, j + lane, get(source, (first + lane) * column_stride))
+        first = panel * width
+        if column_stride == 1 and columns - first >= width:
+            for j in range(NV):
+                store(base, j * lanes, load(source, first + j * lanes))
+        else:
+            _pack_edge(columns - first, at(source, first * column_stride), column_stride, base)
+
+
+@jit
+def _pack_edge(columns, source, column_stride, target):
+    """Part of a row into one panel, padded to whole vectors; elements may lie apart."""
+    lanes = lanes_of(target)
+    for j in range(0, min(columns, panel_width(target)), lanes):
+        if column_stride == 1:
+            store(target, j, load_where(source, j, first_lanes(columns - j, target)))
+        else:
+            store(target, j, zeros(target))
+            for lane in range(j, min(j + lanes, columns)):
+                put(target, lane, get(source, lane * column_stride))
 
 
 @jit
@@ -64,11 +75,14 @@ def gather_rows(columns, source, row_stride, column_stride, order, target, strid
 
 
 @jit
-def pack_rows(rows, columns, source, row_stride, column_stride, target, stride):
-    """The first `rows` rows of `source` into a panel matrix; the strides of `source` are in elements."""
+def pack_rows(rows, columns, source, first, row_stride, column_stride, target, stride):
+    """The `rows` rows of `source` that start at its element `first` into a panel matrix.
+
+    `row_stride` and `column_stride` are those of `source`, in elements; `stride` is the panel stride of `target`.
+    """
     for row in range(rows):
         place = at(target, row * panel_width(target))
-        _pack_row(columns, at(source, row * row_stride), column_stride, place, stride)
+        _pack_row(columns, at(source, first + row * row_stride), column_stride, place, stride)
 
 
 @jit
@@ -77,8 +91,13 @@ def unpack_rows(rows, columns, source, stride, target, row_stride):
     width = panel_width(source)
     lanes = lanes_of(source)
     for panel in range(panel_count(columns, source)):
+        left = columns - panel * width
         for row in range(rows):
             place = at(source, panel * stride + row * width)
-            for j in range(0, panel_vectors(columns, panel, source) * lanes, lanes):
-                first = panel * width + j
-                store_where(target, row * row_stride + first, load(place, j), first_lanes(columns - first, source))
+            result = at(target, row * row_stride + panel * width)
+            if left >= width:
+                for j in range(NV):
+                    store(result, j * lanes, load(place, j * lanes))
+            else:
+                for j in range(0, left, lanes):
+                    store_where(result, j, load(place, j), first_lanes(left - j, source))

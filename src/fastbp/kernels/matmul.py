@@ -1,0 +1,252 @@
+"""Matrix product and dense layer on plain arrays: `matmul` and `linear`.
+
+The operands are packed into panels on the way in, a block of rows at a time, and the
+result is unpacked on the way out, a panel at a time, while it is in cache.
+"""
+
+import math
+import threading
+
+import numpy as np
+
+from fastbp.jit import jit
+from fastbp.kernels.arguments import check_disjoint, check_matrix, check_output, check_vector
+from fastbp.kernels.codes import ACTIVATIONS, Activation
+from fastbp.kernels.epilogue import bias_activation_panel
+from fastbp.kernels.gemm import gemm_panel, panel_vectors
+from fastbp.kernels.microkernel import MR, NV, panel_width
+from fastbp.kernels.panels import pack_rows, unpack_rows
+from fastbp.kernels.simd import address_pointer, at, lanes, lanes_of, pointer, store, zeros
+from fastbp.memory import aligned_zeros
+from fastbp.threads import choose_threads, run_on_threads
+
+__all__ = ["linear", "matmul"]
+
+# Rows of x that are packed at a time (MC), and the block of the sum (KC, rounded down to whole panels).
+_MC = 192
+_KC = 192
+
+ELEMENTWISE = {name: code for name, code in ACTIVATIONS.items() if code != Activation.SOFTMAX}
+
+
+@jit
+def _clear_padding(rows, padded, columns, target, stride):
+    """Zeros into the rows that fill up the last tile."""
+    width = panel_width(target)
+    for panel in range((columns + width - 1) // width):
+        for row in range(rows, padded):
+            for j in range(0, width, lanes_of(target)):
+                store(target, panel * stride + row * width + j, zeros(target))
+
+
+@jit
+def _linear_block(workspace, x, w, bias, out, shape, strides, rows, panels, mc, kc, activation):
+    """One thread's share of ``out = act(x . w + bias)``.
+
+    Parameters
+    ----------
+    workspace : array, [write]
+        A block of x, the panels of w, a panel of the result.
+    x, w, bias, out : int
+        Addresses; `bias` is 0 if there is none.
+    shape : (m, k, n)
+    strides : (x row, x column, w row, w column)
+        In elements; `out` is C-contiguous.
+    rows, panels : (first, end)
+        Share of the rows and of the column panels of the result.
+    mc, kc : int
+        Block sizes; `kc` is a multiple of the panel width.
+    activation : int
+    """
+    _, k, n = shape
+    like = pointer(workspace)
+    width = panel_width(like)
+    stride = (mc + 1) * width
+    a = like
+    c = at(a, (k + width - 1) // width * stride)
+    b = at(c, (mc + 2) * width)
+    no_bias = at(c, (mc + 1) * width)
+    for j in range(0, width, lanes_of(like)):
+        store(no_bias, j, zeros(like))
+    for row in range(rows[0], rows[1], mc):
+        count = min(mc, rows[1] - row)
+        padded = (count + MR - 1) // MR * MR
+        pack_rows(count, k, address_pointer(x, like), row * strides[0], strides[0], strides[1], a, stride)
+        _clear_padding(count, padded, k, a, stride)
+        for panel in range(panels[0], panels[1]):
+            columns = min(width, n - panel * width)
+            w_panel = at(b, (panel - panels[0]) * k * width)
+            if row == rows[0]:
+                first = panel * width * strides[3]
+                pack_rows(k, columns, address_pointer(w, like), first, strides[2], strides[3], w_panel, 0)
+            gemm_panel(k, panel_vectors(n, panel, like), a, stride, w_panel, c, 0, padded, kc)
+            if bias != 0:
+                # A whole vector of biases may reach beyond their array: they are copied like any other row.
+                pack_rows(1, columns, address_pointer(bias, like), panel * width, 0, 1, no_bias, 0)
+            if bias != 0 or activation != 0:
+                bias_activation_panel(activation, columns, c, no_bias, 0, count)
+            unpack_rows(count, columns, c, 0, at(address_pointer(out, like), row * n + panel * width), n)
+
+
+_local = threading.local()
+
+
+def _workspace(size: int, dtype: np.dtype) -> np.ndarray:
+    """Memory of this thread that is kept for its next call: fresh pages cost as much as a small product."""
+    kept = getattr(_local, dtype.name, None)
+    if kept is None or kept.size < size:
+        kept = aligned_zeros(size, dtype)
+        setattr(_local, dtype.name, kept)
+    return kept
+
+
+def _linear(x: np.ndarray, w: np.ndarray, b: np.ndarray | None, code: int, out: np.ndarray, threads: int | None) -> None:
+    m, k = x.shape
+    n = w.shape[1]
+    dtype = x.dtype
+    width = NV * lanes(dtype)
+    kc = max(_KC // width, 1) * width
+    x_panels, w_panels = math.ceil(k / width), math.ceil(n / width)
+    row_tiles = math.ceil(m / MR)
+    count = choose_threads(threads, 2.0 * m * k * n, max(row_tiles, w_panels))
+    by_rows = row_tiles >= 4 * count or row_tiles >= w_panels
+    units = row_tiles if by_rows else w_panels
+    mc = min(_MC, math.ceil(m / MR) * MR)
+    strides = tuple(s // dtype.itemsize for s in (*x.strides, *w.strides))
+    bias = 0 if b is None else b.ctypes.data
+
+    def work(thread: int) -> None:
+        first, end = units * thread // count, units * (thread + 1) // count
+        rows = (min(first * MR, m), min(end * MR, m)) if by_rows else (0, m)
+        panels = (0, w_panels) if by_rows else (first, end)
+        size = x_panels * (mc + 1) * width + (mc + 2) * width + (panels[1] - panels[0]) * k * width
+        _linear_block(
+            _workspace(size, dtype),
+            x.ctypes.data,
+            w.ctypes.data,
+            bias,
+            out.ctypes.data,
+            (m, k, n),
+            strides,
+            rows,
+            panels,
+            mc,
+            kc,
+            code,
+        )
+
+    run_on_threads(work, count)
+
+
+def _check_out(out: np.ndarray | None, m: int, n: int, inputs: dict[str, np.ndarray | None]) -> np.ndarray:
+    """Return `out`, or a new array; refuse one of another shape or that overlaps an input."""
+    dtype = next(array.dtype for array in inputs.values() if array is not None)
+    if out is None:
+        return np.empty((m, n), dtype=dtype)
+    check_matrix("out", out, dtype, (m, n))
+    check_output("out", out)
+    check_disjoint("out", out, inputs)
+    return out
+
+
+def linear(
+    x: np.ndarray,
+    w: np.ndarray,
+    b: np.ndarray | None = None,
+    *,
+    activation: str = "identity",
+    out: np.ndarray | None = None,
+    n_threads: int | None = None,
+) -> np.ndarray:
+    """Dense layer, bias and activation applied while the product is in cache.
+
+    .. math:: out = act(x \\cdot w + b)
+
+    Parameters
+    ----------
+    x : ndarray, (n, n_in), [read]
+        float32 or float64, any strides.
+    w : ndarray, (n_in, n_out), [read]
+        Of the same dtype, any strides.
+    b : ndarray, (n_out,), [read], optional
+        Biases; none if omitted.
+    activation : {"identity", "relu", "tanh", "logistic", "exp"}
+        Applied to each element.
+    out : ndarray, (n, n_out), [write], optional
+        C-contiguous array for the result, which overlaps no other argument. Its old content is never read.
+    n_threads : int, optional
+        Number of threads; -1 for all CPUs, None to choose by the size of the product. The result is the same, bit by
+        bit, for any number.
+
+    Returns
+    -------
+    ndarray, (n, n_out)
+        `out`, or a new array.
+
+    Raises
+    ------
+    TypeError
+        If an argument is not an array, or the dtypes are not all float32 or all float64.
+    ValueError
+        If shapes do not fit, `out` is not writeable and C-contiguous or overlaps an input, or `activation` is unknown.
+
+    Notes
+    -----
+    Every element is one sum over n_in in index order, in fused multiply-adds, so that
+    ``abs(z - exact) <= n_in * eps * (abs(x) @ abs(w))`` before the bias.
+
+    Goto and van de Geijn, "Anatomy of high-performance matrix multiplication", ACM TOMS 34 (2008), section 4: the loops;
+    here the blocks of x are packed without a transposition.
+    """
+    if activation not in ELEMENTWISE:
+        raise ValueError(f"activation must be one of {sorted(ELEMENTWISE)}, got {activation!r}")
+    x = check_matrix("x", x)
+    w = check_matrix("w", w, x.dtype, (x.shape[1], None))
+    if b is not None:
+        b = check_vector("b", b, x.dtype, w.shape[1])
+    result = _check_out(out, x.shape[0], w.shape[1], {"x": x, "w": w, "b": b})
+    if result.size == 0:
+        return result
+    if x.shape[1] == 0:
+        raise ValueError("x must have at least one column, got shape " + str(x.shape))
+    _linear(x, w, b, int(ELEMENTWISE[activation]), result, n_threads)
+    return result
+
+
+def matmul(
+    a: np.ndarray, b: np.ndarray, *, out: np.ndarray | None = None, n_threads: int | None = None
+) -> np.ndarray:
+    """Matrix product.
+
+    .. math:: out_{ij} = \\sum_k a_{ik} b_{kj}
+
+    Parameters
+    ----------
+    a : ndarray, (m, k), [read]
+        float32 or float64, any strides.
+    b : ndarray, (k, n), [read]
+        Of the same dtype, any strides.
+    out : ndarray, (m, n), [write], optional
+        C-contiguous array for the result, which overlaps no other argument. Its old content is never read.
+    n_threads : int, optional
+        Number of threads; -1 for all CPUs, None to choose by the size of the product. The result is the same, bit by
+        bit, for any number.
+
+    Returns
+    -------
+    ndarray, (m, n)
+        `out`, or a new array.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `linear` does.
+    """
+    a = check_matrix("a", a)
+    b = check_matrix("b", b, a.dtype, (a.shape[1], None))
+    result = _check_out(out, a.shape[0], b.shape[1], {"a": a, "b": b})
+    if a.shape[1] == 0:
+        result[...] = 0.0
+    elif result.size > 0:
+        _linear(a, b, None, int(Activation.IDENTITY), result, n_threads)
+    return result
