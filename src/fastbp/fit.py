@@ -132,8 +132,10 @@ class _TrainingLoss:
     def update(self, history: History, tol: float, *, verbose: bool) -> None:
         loss, best = history.loss_curve[-1], history.best_loss
         assert best is not None
-        history.no_improvement_count = history.no_improvement_count + 1 if loss > best - tol else 0
-        history.best_loss = min(loss, best)
+        # Written so that NaN is no improvement.
+        improved = loss <= best - tol
+        history.no_improvement_count = 0 if improved else history.no_improvement_count + 1
+        history.best_loss = loss if loss < best else best
 
     def diverged(self, history: History) -> None:
         """Nothing to do: the run ends with an error."""
@@ -180,6 +182,10 @@ class _ValidationScore:
             np.copyto(result, kept)
 
 
+def _all_finite(arrays: list[np.ndarray]) -> bool:
+    return all(np.isfinite(array).all() for array in arrays)
+
+
 def _orders(n: int, rng: _Shuffler | None) -> Iterator[np.ndarray | None]:
     """Yield the row order of each epoch: a permutation of the last one, drawn when it is asked for.
 
@@ -202,6 +208,8 @@ class _Loop:
     """The epochs of one call of `train`."""
 
     session: Session
+    parameters: list[np.ndarray]
+    loss_name: str
     criterion: _Criterion
     optimizer: Optimizer
     stopping: Stopping
@@ -226,8 +234,7 @@ class _Loop:
 
     def _judge(self, loss: float) -> StopReason | None:
         history = self.history
-        if not math.isfinite(loss):
-            # NaN compares false with everything, so that no count of bad epochs would ever end such a run.
+        if self._has_diverged(loss):
             self.criterion.diverged(history)
             return "diverged"
         self.criterion.update(history, self.stopping.tol, verbose=self.verbose)
@@ -243,6 +250,16 @@ class _Loop:
                 return "tol"
             history.no_improvement_count = 0
         return "max_epochs" if history.n_iter == self.max_epochs else None
+
+    def _has_diverged(self, loss: float) -> bool:
+        if math.isfinite(loss):
+            return False
+        if self.loss_name != "poisson":
+            return True
+        # The logarithm of a rate that underflows to 0 is infinite while gradients and weights are in order:
+        # later epochs may bring the rate back.
+        self.session.sync()
+        return not _all_finite(self.parameters)
 
     def _report(self, seconds: float) -> None:
         scores = self.history.validation_scores
@@ -329,7 +346,8 @@ def train(
     ------
     ValueError
         If the loss of an epoch or the resulting weights are not finite (with `evaluate`: only if the best
-        weights are not), or if all sample weights are zero. The arrays then hold what was reached.
+        weights are not; with the Poisson loss, which may be infinite for a while: only if weights are not),
+        or if all sample weights are zero. The arrays then hold what was reached.
 
     Warns
     -----
@@ -355,7 +373,18 @@ def train(
         criterion: _Criterion = _TrainingLoss()
         if evaluate is not None:
             criterion = _ValidationScore(evaluate, session, weights, biases)
-        loop = _Loop(session, criterion, optimizer, stopping, history, len(x), max_epochs, verbose)
+        loop = _Loop(
+            session,
+            [*weights, *biases],
+            loss,
+            criterion,
+            optimizer,
+            stopping,
+            history,
+            len(x),
+            max_epochs,
+            verbose,
+        )
         try:
             loop.run(rng)
         except KeyboardInterrupt:
@@ -363,5 +392,5 @@ def train(
             warnings.warn("Training interrupted by user.", UserWarning, stacklevel=2)
     criterion.finish()
     failed = history.stop_reason == "diverged" and evaluate is None
-    if failed or not all(np.isfinite(p).all() for p in (*weights, *biases)):
+    if failed or not _all_finite([*weights, *biases]):
         raise ValueError(NON_FINITE_WEIGHTS)

@@ -6,6 +6,7 @@ when it runs.
 """
 
 import importlib.util
+import io
 import sys
 
 EXTRAS = ("click", "rich", "pandas", "pyarrow", "skops", "sklearn")
@@ -16,6 +17,9 @@ def main() -> None:
 
     Exits with status 0 after success, 2 after an error (one line on stderr), 130 after Ctrl-C.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a column name must not crash an ASCII terminal
     missing = [name for name in EXTRAS if importlib.util.find_spec(name) is None]
     if missing:
         print(

@@ -48,18 +48,12 @@ def _hidden_option(default: str) -> Any:
     )
 
 
-def _path(**options: Any) -> click.Path:
-    return click.Path(path_type=Path, **options)
+def _epochs_option(default: int, about: str) -> Any:
+    return click.option(
+        "--epochs", type=click.IntRange(1), metavar="N", default=default, show_default=True, help=about
+    )
 
 
-epochs_option = click.option(
-    "--epochs",
-    type=click.IntRange(1),
-    metavar="N",
-    default=20,
-    show_default=True,
-    help="Passes over the rows, at most.",
-)
 dtype_option = click.option(
     "--dtype",
     type=click.Choice(["float32", "float64"]),
@@ -89,10 +83,14 @@ def app(ctx: click.Context) -> None:
 
 
 @app.command()
-@click.argument("table", type=_path())
+@click.argument("table", type=click.Path(path_type=Path))
 @click.option("--target", required=True, help="The column to predict.")
 @click.option(
-    "--out", type=_path(), default="model.skops", show_default=True, help="The model file to write."
+    "--out",
+    type=click.Path(path_type=Path),
+    default="model.skops",
+    show_default=True,
+    help="The model file to write.",
 )
 @click.option(
     "--task",
@@ -102,7 +100,7 @@ def app(ctx: click.Context) -> None:
     help="What the target is.",
 )
 @_hidden_option("256,256")
-@epochs_option
+@_epochs_option(20, "Passes over the rows, at most.")
 @click.option(
     "--patience",
     type=click.IntRange(1),
@@ -193,9 +191,15 @@ def train(
 
 
 @app.command()
-@click.argument("model", type=_path())
-@click.argument("table", type=_path())
-@click.option("--out", type=_path(), default="predictions.csv", show_default=True, help="The table to write.")
+@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("table", type=click.Path(path_type=Path))
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default="predictions.csv",
+    show_default=True,
+    help="The table to write.",
+)
 @click.option("--proba", is_flag=True, help="Add the probability of every class.")
 def predict(model: Path, table: Path, out: Path, proba: bool) -> None:
     """Predict the rows of TABLE with MODEL.
@@ -225,14 +229,7 @@ def warmup() -> None:
 
 @app.command()
 @_hidden_option("256,128")
-@click.option(
-    "--epochs",
-    type=click.IntRange(1),
-    metavar="N",
-    default=40,
-    show_default=True,
-    help="Passes over the rows.",
-)
+@_epochs_option(100, "Passes over the rows.")
 @dtype_option
 @seed_option
 def demo(hidden: tuple[int, ...], epochs: int, dtype: str, seed: int) -> None:

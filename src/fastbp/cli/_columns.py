@@ -16,8 +16,9 @@ ignored   constant, all missing, identifiers    nothing
 ========  ====================================  ===============================================
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -134,15 +135,9 @@ def is_boolean(series: pd.Series) -> bool:
     return series.dtype == object and all(isinstance(value, bool | np.bool_) for value in series.dropna())
 
 
-def is_number(series: pd.Series) -> bool:
-    """Tell whether a column is of a real number type."""
-    return types.is_numeric_dtype(series.dtype) and not types.is_complex_dtype(series.dtype)
-
-
 def reads_as_number(series: pd.Series) -> bool:
     """Tell whether nearly all values of a text column are numbers."""
-    present = series.dropna()
-    return _nearly_all_read(present, as_numbers)
+    return _nearly_all_read(series.dropna(), as_numbers)
 
 
 def _forced(name: str, kind: str) -> Column:
@@ -163,11 +158,11 @@ def _infer(series: pd.Series) -> Column:
         return Column(name, "ignored", "one value throughout")
     if is_boolean(series):
         return Column(name, "boolean", missing)
-    if is_number(series):
+    if types.is_numeric_dtype(series.dtype):
         if _is_counter(series):
             return Column(name, "ignored", "counts the rows")
-        whole = "whole" if _is_whole(present) else ""
-        return Column(name, "number", _join(whole, f"{n_distinct:,} values" if whole else "", missing))
+        detail = f"whole, {n_distinct:,} values" if _is_whole(present) else "decimal"
+        return Column(name, "number", _join(detail, missing))
     if types.is_datetime64_any_dtype(series.dtype):
         return Column(name, "date", _join("taken as days since 1970", missing))
     return _infer_text(name, present, n_distinct, missing)
@@ -177,7 +172,7 @@ def _infer_text(name: str, present: pd.Series, n_distinct: int, missing: str) ->
     if reads_as_number(present):
         return Column(name, "number", _join("text that is nearly always a number", missing))
     for date_format in DATE_FORMATS:
-        if _nearly_all_read(present, lambda values, known=date_format: _as_days(values, known)):
+        if _nearly_all_read(present, partial(_as_days, date_format=date_format)):
             return Column(name, "date", _join("taken as days since 1970", missing), date_format)
     if n_distinct > max(MAX_CATEGORIES_OF_FEW_ROWS, MAX_SHARE_OF_DISTINCT * len(present)):
         return Column(name, "ignored", f"identifier or free text: {n_distinct:,} values")
@@ -206,7 +201,7 @@ def _as_days(series: pd.Series, date_format: str) -> np.ndarray:
     return ((moments - pd.Timestamp(0, tz="UTC")) / DAY).to_numpy(dtype="float64", na_value=np.nan)
 
 
-def _nearly_all_read(present: pd.Series, read) -> bool:
+def _nearly_all_read(present: pd.Series, read: Callable[[pd.Series], np.ndarray]) -> bool:
     for values in (present.iloc[:N_SAMPLED], present):
         if not len(values) or np.isnan(read(values)).mean() > 1.0 - NEARLY_ALL:
             return False

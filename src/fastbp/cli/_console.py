@@ -19,8 +19,8 @@ def open_console() -> Console:
 
 
 def say(console: Console, text: str, style: str | None = None) -> None:
-    """Print one paragraph without breaking it into lines."""
-    console.print(printable(text), style=style, soft_wrap=True)
+    """Print one paragraph; in a file it is one line."""
+    console.print(printable(text), style=style, soft_wrap=not console.is_terminal)
 
 
 def say_notes(console: Console, notes: list[str]) -> None:

@@ -75,8 +75,8 @@ def load_model(path: Path) -> tuple[Model, list[str]]:
 
 def trusted_types() -> set[str]:
     """Name the types that a model file may hold beyond those that skops trusts by itself."""
-    estimators = (fastbp.MLPClassifier, fastbp.MLPRegressor)
-    return {f"{kind.__module__}.{kind.__name__}" for kind in estimators} | {"numpy.dtype"}
+    ours = (fastbp.MLPClassifier, fastbp.MLPRegressor, fastbp.Adam, fastbp.SGD)
+    return {f"{kind.__module__}.{kind.__name__}" for kind in ours} | {"numpy.dtype"}
 
 
 def _read_description(data: bytes) -> dict[str, Any]:

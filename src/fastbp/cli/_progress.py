@@ -26,8 +26,8 @@ class EpochLog:
     def __init__(self) -> None:
         self.reports: list[Any] = []
 
-    def seconds_per_epoch(self) -> float:
-        """Return the median time of an epoch: the first may have loaded or compiled code."""
+    def median_seconds(self) -> float:
+        """Return the median time of an epoch without its validation; the first may have compiled code."""
         return median(report.seconds for report in self.reports) if self.reports else 0.0
 
     def total_seconds(self) -> float:

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from pandas.api import types
 
-from fastbp.cli._columns import as_numbers, as_text, as_truth, is_boolean, is_number, reads_as_number
+from fastbp.cli._columns import as_numbers, as_text, as_truth, is_boolean, reads_as_number
 from fastbp.cli._errors import CommandError
 
 TASKS = ("classification", "regression")
@@ -86,7 +87,7 @@ def target_values(series: pd.Series, target: Target) -> tuple[np.ndarray, np.nda
 def _kind(series: pd.Series) -> str:
     if is_boolean(series):
         return "boolean"
-    if is_number(series) or reads_as_number(series):
+    if types.is_numeric_dtype(series.dtype) or reads_as_number(series):
         numbers = as_numbers(series)
         numbers = numbers[~np.isnan(numbers)]
         return "integer" if np.all(numbers == np.floor(numbers)) else "number"

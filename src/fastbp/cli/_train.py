@@ -87,16 +87,17 @@ def train(
     settings = _without_validation_if_impossible(console, fitting, target, settings)
     _show_rows(console, len(training), len(test), settings)
     pipeline = build_pipeline(columns, target.task, settings, len(training))
-    log, interrupted = _fit(console, pipeline, fitting, settings)
-    _show_training(console, pipeline, log, settings, interrupted)
+    log, ending = _fit(console, pipeline, fitting, settings)
+    _show_training(console, pipeline, log, ending)
 
     model = Model.describe(pipeline, target, columns, fitting.y)
+    # Saved before it is scored: nothing that goes wrong in a report may cost the training.
+    save_model(out, model)
     if len(test):
         held_out = data.rows(test)
         scores = model.score(model.outputs(held_out.features), held_out.y)
         show_scores(console, f"Scores on {len(test):,} held-out rows", scores)
-    save_model(out, model)
-    say(console, f"saved {out} ({size(out.stat().st_size)})" + (", interrupted" if interrupted else ""))
+    say(console, f"saved {out} ({size(out.stat().st_size)})")
 
 
 def _check_names(table: Table, target_name: str, forced: Mapping[str, str]) -> None:
@@ -143,33 +144,38 @@ def _show_rows(console: Console, n_training: int, n_test: int, settings: Setting
     )
 
 
-def _fit(console: Console, pipeline: Pipeline, data: Data, settings: Settings) -> tuple[EpochLog, bool]:
+def _fit(console: Console, pipeline: Pipeline, data: Data, settings: Settings) -> tuple[EpochLog, str]:
+    """Fit the pipeline; return the epochs and why there were no more of them ("" if there were all)."""
     with warnings.catch_warnings(record=True) as caught, watch_training(console, settings.epochs) as log:
         warnings.simplefilter("always")
-        warnings.simplefilter("ignore", ConvergenceWarning)
+        warnings.filterwarnings("ignore", message=".*Maximum iterations", category=ConvergenceWarning)
         try:
             pipeline.fit(data.features, data.y)
         except ValueError as error:
             if "non-finite" not in str(error).lower():
                 raise
             raise CommandError("the training diverged; try a smaller --learning-rate") from error
-    messages = [str(warning.message) for warning in caught]
-    interrupted = any("interrupted" in message for message in messages)
-    say_notes(console, [one_line(message) for message in messages if "interrupted" not in message])
-    return log, interrupted
+    others = []
+    ending = ""
+    if len(log.reports) < settings.epochs:
+        ending = f"stopped early: no improvement for {settings.patience} epochs"
+    for message in (one_line(str(warning.message)) for warning in caught):
+        if "interrupted" in message:
+            ending = f"interrupted: {settings.epochs} were asked for"
+        elif "not finite" in message:
+            ending = "stopped: the loss was not finite any more; try a smaller --learning-rate"
+        else:
+            others.append(message)
+    say_notes(console, others)
+    return log, ending
 
 
-def _show_training(
-    console: Console, pipeline: Pipeline, log: EpochLog, settings: Settings, interrupted: bool
-) -> None:
-    n_epochs = len(log.reports)
-    line = f"{n_epochs} epochs in {duration(log.total_seconds())}, {duration(log.seconds_per_epoch())} each"
-    if interrupted:
-        line += f"; interrupted, {settings.epochs} were asked for"
-    elif n_epochs < settings.epochs:
-        line += f"; stopped early: no improvement for {settings.patience} epochs"
-    say(console, line)
+def _show_training(console: Console, pipeline: Pipeline, log: EpochLog, ending: str) -> None:
+    line = (
+        f"{len(log.reports)} epochs in {duration(log.total_seconds())}, {duration(log.median_seconds())} each"
+    )
+    say(console, f"{line}; {ending}" if ending else line)
     history = getattr(network(pipeline), "validation_scores_", None)
-    if history:
-        best = int(np.nanargmax(history)) if not np.all(np.isnan(history)) else 0
+    if history and not np.all(np.isnan(history)):
+        best = int(np.nanargmax(history))
         say(console, f"weights of epoch {best + 1} kept: best validation score {history[best]:.4f}")

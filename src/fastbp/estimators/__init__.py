@@ -3,7 +3,6 @@
 - `_classifier`, `_regressor`: the two public classes; what they add to the base is the meaning of `y`.
 - `_base`: one call of ``fit`` from checked input to fitted attributes.
 - `_validation`: checks of the input; every error names the argument and leaves the estimator as it was.
-- `_initialization`: random initial weights, in scikit-learn's order of draws.
 - `_scores`: accuracy and R² on the validation set of early stopping.
 - `_sklearn`: the names of scikit-learn that begin with an underscore.
 

@@ -3,11 +3,11 @@
 import copy
 import math
 import warnings
+from abc import ABC, abstractmethod
 from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar, NamedTuple
 
-import joblib
 import numpy as np
 from sklearn.base import BaseEstimator, is_classifier
 from sklearn.exceptions import ConvergenceWarning
@@ -15,7 +15,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from fastbp.estimators._initialization import glorot_uniform
+from fastbp.initialization import glorot_uniform
 from fastbp.estimators._sklearn import Interval, Options, StrOptions, fit_context
 from fastbp.estimators._validation import (
     check_architecture,
@@ -49,12 +49,8 @@ class _State(NamedTuple):
     history: History
 
 
-class BaseMLP(BaseEstimator):
-    """Multi-layer perceptron without a meaning of `y`.
-
-    A subclass says what `y` means: `_encode` turns it into the array of targets, `_task` names loss and
-    output activation, and `_validation_score` judges outputs.
-    """
+class BaseMLP(BaseEstimator, ABC):
+    """Multi-layer perceptron without a meaning of `y`: a subclass gives it one by three methods."""
 
     _parameter_constraints: ClassVar[dict[str, list]] = {
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
@@ -82,6 +78,18 @@ class BaseMLP(BaseEstimator):
         "max_fun": [Interval(Integral, 1, None, closed="left")],
         "n_jobs": [Interval(Integral, 1, None, closed="left"), Options(Integral, {-1}), None],
     }
+
+    @abstractmethod
+    def _encode(self, y: Any, dtype: np.dtype, *, incremental: bool) -> np.ndarray:
+        """Return targets of shape (n_samples, n_outputs), bool for labels and `dtype` for values."""
+
+    @abstractmethod
+    def _task(self) -> tuple[str, str]:
+        """Return the names of the loss and of the output activation."""
+
+    @abstractmethod
+    def _validation_score(self, y: np.ndarray, output: np.ndarray, sample_weight: np.ndarray | None) -> float:
+        """Judge output activations against encoded targets; higher is better."""
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y, sample_weight=None):
@@ -213,7 +221,7 @@ class BaseMLP(BaseEstimator):
             stopping=Stopping(self.tol, self.n_iter_no_change),
             history=state.history,
             evaluate=evaluate,
-            n_threads=self._n_threads(),
+            n_threads=self.n_jobs,
             verbose=bool(self.verbose),
         )
 
@@ -237,8 +245,8 @@ class BaseMLP(BaseEstimator):
             raise ValueError(
                 "The validation set is too small. Increase 'validation_fraction' or the size of your dataset."
             )
-        if weight_val is not None and not weight_val.any():
-            raise ValueError("sample_weight is zero for every sample of the validation set")
+        if weight_val is not None and weight_val.sum() == 0:
+            raise ValueError("sample_weight sums to zero over the validation set")
         return x, y, sample_weight, partial(self._evaluate, x_val, y_val, weight_val)
 
     def _evaluate(
@@ -265,10 +273,6 @@ class BaseMLP(BaseEstimator):
                 stacklevel=6,
             )
         return min(int(self.batch_size), n_samples)
-
-    def _n_threads(self) -> int | None:
-        """Return the number of worker threads that `n_jobs` asks for; None leaves it to the cost model."""
-        return joblib.effective_n_jobs(-1) if self.n_jobs == -1 else self.n_jobs
 
     def _store(self, state: _State) -> None:
         """Set the fitted attributes."""
@@ -304,7 +308,7 @@ class BaseMLP(BaseEstimator):
         self, weights: list[np.ndarray], biases: list[np.ndarray], x: np.ndarray, out_activation: str
     ) -> np.ndarray:
         return predict(
-            weights, biases, x, activation=self.activation, output=out_activation, n_threads=self._n_threads()
+            weights, biases, x, activation=self.activation, output=out_activation, n_threads=self.n_jobs
         )
 
     def _outputs_for(self, X: Any) -> np.ndarray:

@@ -11,7 +11,7 @@ from sklearn.utils.multiclass import type_of_target, unique_labels
 from fastbp.estimators._base import BaseMLP, is_stochastic
 from fastbp.estimators._scores import accuracy
 from fastbp.estimators._sklearn import fit_context
-from fastbp.estimators._validation import check_labels, unchanged_on_error
+from fastbp.estimators._validation import check_labels, naming, unchanged_on_error
 
 __all__ = ["MLPClassifier"]
 
@@ -252,7 +252,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
                 raise ValueError("classes must be passed on the first call to partial_fit.")
         elif known is None:
             self.classes_ = unique_labels(classes)
-            multilabel = type_of_target(y).startswith("multilabel")
+            with naming("y"):
+                multilabel = y is not None and type_of_target(y).startswith("multilabel")
             self._label_binarizer = LabelBinarizer().fit(y if multilabel else classes)
         elif not np.array_equal(known, unique_labels(classes)):
             raise ValueError(
@@ -262,12 +263,13 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def _encode(self, y: Any, dtype: np.dtype, *, incremental: bool) -> np.ndarray:
         """Return labels as an array of bool of shape (n, 1) for two classes, otherwise (n, n_classes)."""
         y = check_labels(self, y)
-        if not hasattr(self, "classes_") or not (self.warm_start or incremental):
-            self._label_binarizer = LabelBinarizer().fit(y)
-            self.classes_ = self._label_binarizer.classes_
-        else:
-            self._check_classes(unique_labels(y))
-        return self._label_binarizer.transform(y).astype(bool)
+        with naming("y"):
+            if not hasattr(self, "classes_") or not (self.warm_start or incremental):
+                self._label_binarizer = LabelBinarizer().fit(y)
+                self.classes_ = self._label_binarizer.classes_
+            else:
+                self._check_classes(unique_labels(y))
+            return self._label_binarizer.transform(y).astype(bool)
 
     def _check_classes(self, classes: np.ndarray) -> None:
         if self.warm_start:

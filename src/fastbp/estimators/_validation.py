@@ -19,6 +19,7 @@ __all__ = [
     "check_samples",
     "check_values",
     "hidden_sizes",
+    "naming",
     "unchanged_on_error",
 ]
 
@@ -39,7 +40,7 @@ def unchanged_on_error(estimator: Any) -> Iterator[None]:
 
 
 @contextmanager
-def _naming(argument: str) -> Iterator[None]:
+def naming(argument: str) -> Iterator[None]:
     """Put the name of an argument in front of errors that do not mention it."""
     try:
         yield
@@ -74,14 +75,15 @@ def check_samples(estimator: Any, X: Any, *, dtype: Any, reset: bool) -> np.ndar
     reset : bool
         Whether this is the first time that the estimator sees data.
     """
-    with _naming("X"):
+    # Where a cast to float32 overflows, the infinity is reported as an error.
+    with naming("X"), np.errstate(over="ignore", invalid="ignore"):
         return validate_data(estimator, X, dtype=dtype, reset=reset)
 
 
 def _check_targets(estimator: Any, y: Any, **options: Any) -> Any:
     if y is None:
         raise ValueError(f"{type(estimator).__name__} requires y to be passed, but the target y is None")
-    with _naming("y"):
+    with naming("y"):
         y = check_array(y, ensure_2d=False, input_name="y", estimator=estimator, **options)
         return column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
 
@@ -94,8 +96,8 @@ def check_labels(estimator: Any, y: Any) -> Any:
 def check_values(estimator: Any, y: Any, *, dtype: Any) -> np.ndarray:
     """Return target values as a finite C-contiguous array of shape (n, n_outputs) and the given dtype."""
     y = _check_targets(estimator, y, dtype="numeric")
-    with _naming("y"):
-        # Again for the dtype alone: what is finite in float64 may not be so in float32.
+    # Again for the dtype alone: what is finite in float64 may not be so in float32.
+    with naming("y"), np.errstate(over="ignore", invalid="ignore"):
         y = check_array(y, ensure_2d=False, dtype=dtype, order="C", input_name="y", estimator=estimator)
     return y.reshape(len(y), -1)
 
@@ -118,7 +120,7 @@ def check_sample_weight(sample_weight: Any, n_samples: int, *, dtype: Any) -> np
         return None
     if isinstance(sample_weight, Number):
         sample_weight = np.full(n_samples, sample_weight)
-    with _naming("sample_weight"):
+    with naming("sample_weight"):
         checked = check_array(
             sample_weight, ensure_2d=False, dtype=dtype, order="C", input_name="sample_weight"
         )

@@ -22,7 +22,9 @@ from fastbp.threads import choose_threads, run_on_threads
 
 __all__ = ["linear", "matmul"]
 
-# Rows of x that are packed at a time (MC), and the block of the sum (KC, rounded down to whole panels).
+# Rows of x that are packed at a time (MC): as many as fill half of an L2 of 2 MB, but so many that the panels of w
+# are worth their packing. And the block of the sum (KC, rounded down to whole panels).
+_BLOCK_BYTES = 1 << 20
 _MC = 192
 _KC = 192
 
@@ -65,6 +67,8 @@ def _linear_block(workspace, x, w, bias, out, shape, strides, rows, panels, mc, 
     a = like
     c = at(a, (k + width - 1) // width * stride)
     b = at(c, (mc + 2) * width)
+    # With all rows in one block a panel of w is used up before the next one is packed: it stays in cache.
+    w_stride = k * width if rows[1] - rows[0] > mc else 0
     no_bias = at(c, (mc + 1) * width)
     for j in range(0, width, lanes_of(like)):
         store(no_bias, j, zeros(like))
@@ -75,7 +79,7 @@ def _linear_block(workspace, x, w, bias, out, shape, strides, rows, panels, mc, 
         _clear_padding(count, padded, k, a, stride)
         for panel in range(panels[0], panels[1]):
             columns = min(width, n - panel * width)
-            w_panel = at(b, (panel - panels[0]) * k * width)
+            w_panel = at(b, (panel - panels[0]) * w_stride)
             if row == rows[0]:
                 first = panel * width * strides[3]
                 pack_rows(k, columns, address_pointer(w, like), first, strides[2], strides[3], w_panel, 0)
@@ -111,7 +115,7 @@ def _linear(x: np.ndarray, w: np.ndarray, b: np.ndarray | None, code: int, out: 
     count = choose_threads(threads, 2.0 * m * k * n, max(row_tiles, w_panels))
     by_rows = row_tiles >= 4 * count or row_tiles >= w_panels
     units = row_tiles if by_rows else w_panels
-    mc = min(_MC, math.ceil(m / MR) * MR)
+    mc = min(max(_MC, _BLOCK_BYTES // (k * dtype.itemsize) // MR * MR), row_tiles * MR)
     strides = tuple(s // dtype.itemsize for s in (*x.strides, *w.strides))
     bias = 0 if b is None else b.ctypes.data
 
@@ -119,7 +123,8 @@ def _linear(x: np.ndarray, w: np.ndarray, b: np.ndarray | None, code: int, out: 
         first, end = units * thread // count, units * (thread + 1) // count
         rows = (min(first * MR, m), min(end * MR, m)) if by_rows else (0, m)
         panels = (0, w_panels) if by_rows else (first, end)
-        size = x_panels * (mc + 1) * width + (mc + 2) * width + (panels[1] - panels[0]) * k * width
+        w_kept = panels[1] - panels[0] if rows[1] - rows[0] > mc else 1
+        size = x_panels * (mc + 1) * width + (mc + 2) * width + w_kept * k * width
         _linear_block(
             _workspace(size, dtype),
             x.ctypes.data,

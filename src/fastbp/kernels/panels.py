@@ -8,9 +8,13 @@ whole vectors, the only padding that a product ever reads.
 from fastbp.jit import jit
 from fastbp.kernels.gemm import panel_count, panel_vectors
 from fastbp.kernels.microkernel import NV, panel_width
-from fastbp.kernels.simd import at, first_lanes, get, lanes_of, load, load_where, put, store, store_where, zeros
+from fastbp.kernels.simd import at, first_lanes, get, lanes_of, load, load_where, prefetch, put, store, store_where, zeros
 
 __all__ = ["gather_rows", "pack_rows", "unpack_rows"]
+
+
+# How far ahead rows are fetched whose parts are read one panel wide: about the time that memory takes.
+_ROWS_AHEAD = 8
 
 
 @jit
@@ -82,7 +86,16 @@ def pack_rows(rows, columns, source, first, row_stride, column_stride, target, s
     """
     for row in range(rows):
         place = at(target, row * panel_width(target))
+        if columns <= panel_width(target):
+            _prefetch_row(at(source, first + (row + _ROWS_AHEAD) * row_stride), target)
         _pack_row(columns, at(source, first + row * row_stride), column_stride, place, stride)
+
+
+@jit
+def _prefetch_row(source, like):
+    """Fetch a panel's part of a row. The hardware does so only along a row."""
+    for j in range(NV):
+        prefetch(source, j * lanes_of(like))
 
 
 @jit

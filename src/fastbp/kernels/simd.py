@@ -204,6 +204,19 @@ def store(typingctx, p, index, value):
     return types.void(p, types.intp, value), codegen
 
 
+@intrinsic
+def prefetch(typingctx, p, index):
+    """Ask for the cache line of element `index` of `p`, which need not exist: nothing is read."""
+
+    def codegen(context, builder, sig, args):
+        where = emit_address(builder, p.dtype, args[0], args[1])
+        flags = [ir.Constant(ir.IntType(32), flag) for flag in (0, 3, 1)]  # for reading, into all caches, data
+        emit_call(builder, "llvm.prefetch.p0", ir.VoidType(), [where, *flags])
+        return context.get_dummy_value()
+
+    return types.void(p, types.intp), codegen
+
+
 def _emit_masked(builder, vec, operation, result, operands):
     name = f"llvm.masked.{operation}.{suffix(vec)}.p0"
     return emit_call(builder, name, result, operands)

@@ -34,9 +34,9 @@ from fastbp.kernels.layout import BIAS_ROW, DZ, FIRST_TILE, N_IN, N_OUT, TILES, 
 from fastbp.kernels.microkernel import MR, gemm_tile_transposed, panel_width
 from fastbp.kernels.output import loss_gradient_rows, softmax_rows
 from fastbp.kernels.panels import gather_rows
-from fastbp.kernels.simd import address_pointer, at, lanes_of, load, pointer, store, zeros
+from fastbp.kernels.simd import address_pointer, at, pointer
 from fastbp.kernels.transpose import transpose_tile
-from fastbp.kernels.update import Scalars, sum_of_squares, update_tile
+from fastbp.kernels.update import Scalars, sum_of_squares, sum_rows, update_tile
 
 __all__ = ["Buffers", "Data", "Network", "forward_rows", "train_steps", "transpose_weights"]
 
@@ -207,16 +207,6 @@ def _row_phase(network, buffers, data, order, control, thread, n_threads):
 
 
 @jit
-def _sum_rows(rows, vectors, dz, acc):
-    """acc := sum of the rows of a panel: the gradient of the biases."""
-    for j in range(0, vectors * lanes_of(dz), lanes_of(dz)):
-        total = zeros(dz)
-        for row in range(rows):
-            total = total + load(dz, row * panel_width(dz) + j)
-        store(acc, j, total)
-
-
-@jit
 def _transpose_weights_tile(table, layer, panel, row, vectors, w, transposed):
     width = panel_width(w)
     place = table[layer, WT] + row // width * table[layer, WT_ROWS] * width + row % width
@@ -239,7 +229,7 @@ def _tile(network, buffers, layer, panel, tile, rows, acc, optimizer, scalars, w
     m = at(pointer(buffers.moment_1), place)
     v = at(pointer(buffers.moment_2), place)
     if row == table[layer, BIAS_ROW]:
-        _sum_rows(rows, vectors, dz, acc)
+        sum_rows(rows, vectors, dz, acc)
         update_tile(optimizer, 1, vectors, acc, w, m, v, scalars, 0.0)
         return 0.0
     h = at(workspace, table[layer, H] + row // width * stride + row % width)

@@ -16,7 +16,7 @@ from fastbp.kernels.codes import Optimizer
 from fastbp.kernels.microkernel import panel_width
 from fastbp.kernels.simd import fma, hsum, lanes_of, load, splat, store, vsqrt, zeros
 
-__all__ = ["Scalars", "sum_of_squares", "update_tile"]
+__all__ = ["Scalars", "sum_of_squares", "sum_rows", "update_tile"]
 
 STORE = int(Optimizer.STORE)
 SGD = int(Optimizer.SGD)
@@ -107,6 +107,16 @@ def sum_of_squares(rows, vectors, w):
             x = load(w, j)
             total = fma(x, x, total)
     return hsum(total)
+
+
+@jit
+def sum_rows(rows, vectors, dz, acc):
+    """acc := sum of the rows of a panel: the gradient of the biases."""
+    for j in range(0, vectors * lanes_of(dz), lanes_of(dz)):
+        total = zeros(dz)
+        for row in range(rows):
+            total = total + load(dz, row * panel_width(dz) + j)
+        store(acc, j, total)
 
 
 @jit

@@ -282,21 +282,21 @@ def _exponent(n: _Lanes) -> _Lanes:
     return (n << n.form.mantissa).floats()
 
 
-def _exp_factors(x: _Lanes) -> tuple[_Lanes, _Lanes, _Lanes, _Lanes]:
-    """Return r, c and two powers of two for which exp(x) = (1 + r + c) * first * second.
+def _exp_factors(x: _Lanes) -> tuple[_Lanes, _Lanes, _Lanes]:
+    """Return u and two powers of two for which exp(x) = (1 + u) * first * second.
 
     The power of two comes in halves, so that neither overflows and the product with the second one rounds
     once to a denormal result, to 0 or to infinity.
     """
     n, r, c = _reduce_exp(x, 2 * x.form.bias)
     half = n >> 1
-    return r, c, _exponent(half), _exponent(n - half)
+    return r + c, _exponent(half), _exponent(n - half)
 
 
 def _emit_exp(x: _Lanes) -> _Lanes:
     """exp(x) = 2**k exp(r) with x = k ln 2 + r."""
-    r, c, first, second = _exp_factors(x.at_least(x.form.exp_below).at_most(x.form.exp_above))
-    return (r + c + 1.0) * first * second
+    u, first, second = _exp_factors(x.at_least(x.form.exp_below).at_most(x.form.exp_above))
+    return (u + 1.0) * first * second
 
 
 def _emit_logistic(x: _Lanes) -> _Lanes:
@@ -306,11 +306,11 @@ def _emit_logistic(x: _Lanes) -> _Lanes:
     accuracy, and 1 - g for x >= 0. The quotient inherits the rounding of e and of 1 + e: a step of Newton's
     method, g + (e - g - e g) (1 - g), with the first e not yet rounded, sheds both.
     """
-    r, c, first, second = _exp_factors(_negative_magnitude(x).at_least(x.form.exp_below))
-    scaled = (r + c + 1.0) * first  # e is this, and g the quotient, times `second`
+    u, first, second = _exp_factors(_negative_magnitude(x).at_least(x.form.exp_below))
+    scaled = (u + 1.0) * first  # e is this, and g the quotient, times `second`
     e = scaled * second
     quotient = scaled / (e + 1.0)
-    rest = (-e).fma(quotient, c.fma(first, r.fma(first, first - quotient)))
+    rest = (-e).fma(quotient, u.fma(first, first - quotient))
     g = rest.fma((-quotient).fma(second, 1.0), quotient) * second
     return x.compare("<", 0.0).select(g, 1.0 - g, like=x)
 

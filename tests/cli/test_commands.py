@@ -1,0 +1,174 @@
+"""The commands without a table, and the program as a process."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+
+
+def fastbp(*args, **options):
+    """Run the installed entry point in a process of its own."""
+    command = [sys.executable, "-c", "from fastbp.cli import main; main()", *map(str, args)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, **options)
+
+
+def test_help_lists_the_commands_and_loads_nothing_heavy():
+    heavy = "{'pandas', 'sklearn', 'skops', 'pyarrow', 'rich'}"
+    code = f"import sys, atexit; atexit.register(lambda: print({heavy} & set(sys.modules)))"
+    command = [sys.executable, "-c", f"{code}\nfrom fastbp.cli import main; main()", "--help"]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    for name in ("train", "predict", "info", "warmup", "demo"):
+        assert re.search(rf"^  {name} ", shown, re.MULTILINE)
+    assert shown.endswith("set()\n")
+
+
+@pytest.mark.parametrize("module", ["click", "rich", "pandas", "pyarrow", "skops", "sklearn"])
+def test_missing_extras_are_one_line_of_advice(module):
+    code = f"import sys; sys.modules[{module!r}] = None; from fastbp.cli import main; main()"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert result.returncode == 2
+    assert result.stdout == ""
+    assert result.stderr == f'fastbp: error: the command line needs {module}: pip install "fastbp[cli]"\n'
+
+
+def test_no_command_shows_the_help(run):
+    result = run()
+    assert result.exit_code == 0
+    assert result.stdout.startswith("Usage: ")
+
+
+def test_version(run):
+    assert re.fullmatch(r"fastbp, version \S+\n", run("--version").stdout)
+
+
+@pytest.mark.parametrize("command", ["train", "predict", "info", "warmup", "demo"])
+def test_every_command_explains_itself(run, command):
+    assert run(command, "--help").exit_code == 0
+
+
+def test_a_process_trains_and_predicts(tmp_path, mixed_table):
+    mixed_table(n=100).to_csv(tmp_path / "t.csv", index=False)
+    trained = fastbp("train", "t.csv", "--target", "label", "--hidden", "8", "--epochs", "2", cwd=tmp_path)
+    assert (trained.returncode, trained.stderr) == (0, "")
+    assert "\x1b" not in trained.stdout
+    assert "\r" not in trained.stdout
+    predicted = fastbp("predict", "model.skops", "t.csv", cwd=tmp_path)
+    assert (predicted.returncode, predicted.stderr) == (0, "")
+    assert len(pd.read_csv(tmp_path / "predictions.csv")) == 100
+    failed = fastbp("predict", "none.skops", "t.csv", cwd=tmp_path)
+    assert (failed.returncode, failed.stdout) == (2, "")
+    assert failed.stderr == "fastbp: error: there is no file 'none.skops'\n"
+
+
+def test_ctrl_c_keeps_what_was_learned(tmp_path, mixed_table):
+    mixed_table(n=100).to_csv(tmp_path / "t.csv", index=False)
+    endless = ("--epochs", "1000000000", "--patience", "1000000000", "--hidden", "8")
+    command = [
+        sys.executable,
+        "-c",
+        "from fastbp.cli import main; main()",
+        "train",
+        "t.csv",
+        "--target",
+        "label",
+    ]
+    with subprocess.Popen(
+        [*command, *endless], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path
+    ) as process:
+        for line in process.stdout:
+            if "epoch 1/" in line:
+                break
+        process.send_signal(signal.SIGINT)
+        shown, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (0, "")
+    assert "interrupted: 1000000000 were asked for" in shown
+    assert "held-out rows" in shown
+    assert "saved model.skops" in shown
+    assert fastbp("predict", "model.skops", "t.csv", cwd=tmp_path).returncode == 0
+
+
+def test_ctrl_c_before_the_training_is_one_line(run, monkeypatch, tmp_path):
+    def interrupt(*args, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("fastbp.cli._train.read_table", interrupt)
+    result = run("train", "t.csv", "--target", "y")
+    assert result.exit_code == 130
+    assert result.stderr == "fastbp: error: interrupted\n"
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_terminal_gets_a_bar(tmp_path, mixed_table):
+    mixed_table(n=100).to_csv(tmp_path / "t.csv", index=False)
+    master, slave = os.openpty()
+    command = [
+        sys.executable,
+        "-c",
+        "from fastbp.cli import main; main()",
+        "train",
+        "t.csv",
+        "--target",
+        "label",
+    ]
+    environment = os.environ | {"TERM": "xterm", "COLUMNS": "100"}
+    process = subprocess.Popen(
+        [*command, "--hidden", "8", "--epochs", "2"],
+        stdout=slave,
+        stderr=slave,
+        cwd=tmp_path,
+        env=environment,
+    )
+    os.close(slave)
+    shown = read_all(master)
+    assert process.wait(timeout=60) == 0
+    assert "━" in shown
+    assert "2/2" in shown
+    assert "\x1b[?25h" in shown  # the cursor is back
+
+
+def read_all(descriptor):
+    """Read a pseudo-terminal until its other end is closed."""
+    chunks = []
+    while True:
+        try:
+            chunk = os.read(descriptor, 65536)
+        except OSError:  # Linux says EIO where a pipe would say end of file
+            chunk = b""
+        if not chunk:
+            os.close(descriptor)
+            return b"".join(chunks).decode()
+        chunks.append(chunk)
+
+
+def test_info_describes_the_machine(run):
+    result = run("info")
+    assert (result.exit_code, result.stderr) == (0, "")
+    for fact in (
+        "CPU",
+        "instruction set",
+        "vectors",
+        "threads",
+        "GFLOP/s",
+        "compiled kernels",
+        "scikit-learn",
+    ):
+        assert fact in result.stdout
+
+
+def test_warmup_says_where_and_how_long(run):
+    result = run("warmup")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert re.match(r"kernels ready after [\d.]+ (µs|ms|s) in /", result.stdout)
+
+
+def test_demo_compares(run):
+    result = run("demo", "--hidden", "16", "--epochs", "20")
+    assert (result.exit_code, result.stderr) == (0, "")
+    ours, theirs = re.search(r"^test accuracy +([\d.]+) +([\d.]+)$", result.stdout, re.MULTILINE).groups()
+    assert float(ours) == pytest.approx(float(theirs), abs=0.05)
+    assert re.search(r"trained [\d.]+ times as fast", result.stdout)
+    assert "first call" in result.stdout

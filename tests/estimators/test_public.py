@@ -1,0 +1,51 @@
+"""What `import fastbp` offers and what it costs."""
+
+import subprocess
+import sys
+from importlib.metadata import version
+
+import pytest
+
+import fastbp
+
+
+def _python(code):
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split()
+
+
+def test_import_is_cheap():
+    heavy = _python(
+        "import sys, fastbp; print(*[m for m in ('sklearn', 'numba', 'scipy', 'numpy') if m in sys.modules])"
+    )
+    assert heavy == []
+
+
+def test_optimizers_and_watch_need_numpy_only():
+    code = "import sys; from fastbp import SGD, Adam, EpochReport, watch; print('numba' in sys.modules)"
+    assert _python(code) == ["False"]
+
+
+def test_every_public_name_can_be_had():
+    for name in set(fastbp.__all__) - {"MLP"}:
+        assert getattr(fastbp, name) is not None
+    assert set(fastbp.__all__) <= set(dir(fastbp))
+    assert fastbp.__version__ == version("fastbp")
+    misspelled = "MLPRegresor"
+    with pytest.raises(AttributeError, match="no attribute 'MLPRegresor'"):
+        getattr(fastbp, misspelled)
+
+
+@pytest.mark.parametrize("name", ["MLPClassifier", "MLPRegressor"])
+def test_without_scikit_learn_the_error_says_what_to_install(name):
+    code = f"""
+import sys
+sys.modules["sklearn"] = None
+try:
+    from fastbp import {name}
+except ImportError as error:
+    assert 'pip install "fastbp[sklearn]"' in str(error), error
+    print("ok")
+"""
+    assert _python(code) == ["ok"]
