@@ -72,22 +72,31 @@ def _rebuild(header: dict[str, Any] | None, arrays: Any) -> Optimizer | None:
     for name, value in header["state"].items():
         setattr(optimizer, name, value)
     for name in _MOMENTS[kind]:
-        found = sorted((key for key in arrays.files if key.startswith(f"{name}_")), key=lambda key: int(key[len(name) + 1 :]))
+        found = sorted(
+            (key for key in arrays.files if key.startswith(f"{name}_")),
+            key=lambda key: int(key[len(name) + 1 :]),
+        )
         if found:
             setattr(optimizer, name, [arrays[key] for key in found])
     return optimizer
 
 
 def save(
-    path: Path, *, settings: dict[str, Any], parameters: np.ndarray, optimizer: Optimizer | None, history: History
+    path: Path,
+    *,
+    settings: dict[str, Any],
+    parameters: np.ndarray,
+    optimizer: Optimizer | None,
+    history: History,
 ) -> None:
     """Write a file, or leave what was there before: see `Saved` for the parameters."""
     described, moments = _describe(optimizer)
     header = {"format": _FORMAT, "settings": settings, "optimizer": described, "history": asdict(history)}
+    arrays: dict[str, Any] = {"header": np.array(json.dumps(header)), "parameters": parameters, **moments}
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("wb") as file:
-            np.savez(file, header=np.array(json.dumps(header)), parameters=parameters, **moments)
+            np.savez(file, **arrays)
         os.replace(temporary, path)
     except BaseException:
         with contextlib.suppress(OSError):

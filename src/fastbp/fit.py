@@ -22,8 +22,7 @@ from fastbp.session import Session, predict
 __all__ = ["EpochReport", "History", "Stopping", "predict", "train", "watch"]
 
 NON_FINITE_WEIGHTS = (
-    "Solver produced non-finite parameter weights. The input data may contain large values and need to be "
-    "preprocessed."
+    "Solver produced non-finite parameter weights. The input data may contain large values and need to be preprocessed."
 )
 
 StopReason = Literal["max_epochs", "tol", "interrupted", "diverged"]

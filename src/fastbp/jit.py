@@ -23,6 +23,8 @@ from typing import Any
 import numba
 from numba.core.caching import FunctionCache, IndexDataCacheFile, NullCache
 
+from fastbp.target import config
+
 try:
     import fcntl
 except ImportError:  # Windows: writers may then overwrite each other's entries, which costs a compilation
@@ -97,9 +99,9 @@ def jit(py_func: Callable) -> Any:
     Divisions follow IEEE arithmetic (no ZeroDivisionError). No fast-math flag is set: NaN and infinity are data,
     and where a fused multiply-add or a re-ordered sum is wanted the kernel says so.
     """
-    if numba.config.DISABLE_JIT:
+    if config.DISABLE_JIT:
         raise RuntimeError("fastbp's kernels are vector code and cannot run with NUMBA_DISABLE_JIT=1")
-    dispatcher = numba.njit(nogil=True, error_model="numpy")(py_func)
+    dispatcher: Any = numba.njit(nogil=True, error_model="numpy")(py_func)
     dispatcher._cache = _open_cache(py_func)
     return dispatcher
 

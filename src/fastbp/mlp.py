@@ -287,7 +287,7 @@ class MLP:
         y = np.asarray(y)
         n_out = self.layer_sizes[-1]
         if self.loss == "log_loss" and y.ndim == 1 and np.issubdtype(y.dtype, np.integer):
-            if y.size and not (0 <= y.min() and y.max() < n_out):
+            if y.size and not (y.min() >= 0 and y.max() < n_out):
                 raise ValueError(f"y must hold class numbers from 0 to {n_out - 1}, got {y.min()} to {y.max()}")
             y = y[:, None] == np.arange(n_out)
         if y.ndim == 1:

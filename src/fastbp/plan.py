@@ -1,11 +1,25 @@
 """Where everything of a training run lies: one table, computed once, read by compiled code."""
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
-from fastbp.kernels.layout import BIAS_ROW, COLUMNS, DZ, FIRST_TILE, N_IN, N_OUT, TILES, WT, WT_ROWS, W_ROWS, H, W
-from fastbp.kernels.simd import lanes
+from fastbp.kernels.layout import (
+    BIAS_ROW,
+    COLUMNS,
+    DZ,
+    FIRST_TILE,
+    N_IN,
+    N_OUT,
+    TILES,
+    W_ROWS,
+    WT,
+    WT_ROWS,
+    H,
+    W,
+)
+from fastbp.kernels.vectors import lanes
 from fastbp.target import TARGET
 
 __all__ = ["Plan", "make_plan", "tile_bounds"]
@@ -81,7 +95,7 @@ def make_plan(layer_sizes: tuple[int, ...], batch: int, dtype: np.dtype) -> Plan
 
     table[0, H] = 0
     workspace = panels(layer_sizes[0]) * capacity * width
-    for index, (n_in, n_out) in enumerate(zip(layer_sizes[:-1], layer_sizes[1:], strict=True)):
+    for index, (n_in, n_out) in enumerate(pairwise(layer_sizes)):
         row = table[index]
         row[N_IN], row[N_OUT] = n_in, n_out
         row[BIAS_ROW] = _round_up(n_in, mr)

@@ -8,19 +8,28 @@ a breath every few hundredths of a second in which Ctrl-C is noticed.
 import math
 import threading
 import time
+from itertools import pairwise
 from types import TracebackType
 from typing import Self
 
 import numpy as np
 
-from fastbp.kernels.barrier import CONTROL_SIZE, END_STEP, FIRST_STEP, SHUTDOWN, SPINS, STEP_COUNT, STOP_REQUEST
+from fastbp.kernels.barrier import (
+    CONTROL_SIZE,
+    END_STEP,
+    FIRST_STEP,
+    SHUTDOWN,
+    SPINS,
+    STEP_COUNT,
+    STOP_REQUEST,
+)
 from fastbp.kernels.codes import ACTIVATIONS, LOSSES, OUTPUT_OF_LOSS
 from fastbp.kernels.codes import Optimizer as OptimizerCode
 from fastbp.kernels.layout import N_OUT
 from fastbp.kernels.predict import predict_rows
 from fastbp.kernels.step import Buffers, Data, Network, train_steps, transpose_weights
-from fastbp.optimizers import Adam, Optimizer
 from fastbp.memory import aligned_zeros
+from fastbp.optimizers import Adam, Optimizer
 from fastbp.packing import pack_parameters, unpack_parameters
 from fastbp.plan import Plan, make_plan, tile_bounds
 from fastbp.target import TARGET
@@ -36,7 +45,7 @@ _SLOW_FLOPS_PER_SECOND = 2e10
 
 def _step_flops(sizes: tuple[int, ...], batch: int) -> float:
     """Multiply-adds of a step, twice: forward, dW, and dX for all layers but the first."""
-    products = [n_in * n_out for n_in, n_out in zip(sizes[:-1], sizes[1:], strict=True)]
+    products = [n_in * n_out for n_in, n_out in pairwise(sizes)]
     return 2.0 * batch * (3 * sum(products) - products[0])
 
 
@@ -243,7 +252,13 @@ class Session:
     def _read_settings(self) -> None:
         optimizer = self._optimizer
         if isinstance(optimizer, Adam):
-            self._hyper[:] = optimizer.learning_rate_init, 0.0, optimizer.beta_1, optimizer.beta_2, optimizer.epsilon
+            self._hyper[:] = (
+                optimizer.learning_rate_init,
+                0.0,
+                optimizer.beta_1,
+                optimizer.beta_2,
+                optimizer.epsilon,
+            )
         else:
             self._hyper[:2] = optimizer.learning_rate, optimizer.momentum
 

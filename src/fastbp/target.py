@@ -7,13 +7,15 @@ therefore never loaded on a machine of another.
 """
 
 import platform
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import llvmlite.binding as llvm
-from numba.core import config
+from numba.core import config as numba_config
 from numba.core.codegen import get_host_cpu_features
 
 __all__ = ["TARGET", "Target"]
+
+config: Any = numba_config  # its attributes are made at run time, from the environment
 
 
 class Target(NamedTuple):

@@ -79,15 +79,10 @@ class SGD:
         grads : list of arrays of the same shapes [read]
         """
         velocities = self.velocities or [np.zeros_like(p) for p in params]
-        self.velocities = [
-            self.momentum * v - self.learning_rate * g for v, g in zip(velocities, grads, strict=True)
-        ]
+        self.velocities = [self.momentum * v - self.learning_rate * g for v, g in zip(velocities, grads, strict=True)]
         updates = self.velocities
         if self.nesterov:
-            updates = [
-                self.momentum * v - self.learning_rate * g
-                for v, g in zip(self.velocities, grads, strict=True)
-            ]
+            updates = [self.momentum * v - self.learning_rate * g for v, g in zip(self.velocities, grads, strict=True)]
         for p, update in zip(params, updates, strict=True):
             p += update
 
@@ -175,9 +170,7 @@ class Adam:
         self.vs = [self.beta_2 * v + (1 - self.beta_2) * (g**2) for v, g in zip(vs, grads, strict=True)]
         # A NumPy float64, no Python float: it lifts the last products of a float32 step to float64, as in
         # scikit-learn.
-        self.learning_rate = (
-            self.learning_rate_init * np.sqrt(1 - self.beta_2**self.t) / (1 - self.beta_1**self.t)
-        )
+        self.learning_rate = self.learning_rate_init * np.sqrt(1 - self.beta_2**self.t) / (1 - self.beta_1**self.t)
         for p, m, v in zip(params, self.ms, self.vs, strict=True):
             p += -self.learning_rate * m / (np.sqrt(v) + self.epsilon)
 

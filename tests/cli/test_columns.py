@@ -107,9 +107,7 @@ def test_dates_become_days_since_1970(text, date_format):
 
 def test_timestamps_become_days_in_any_resolution():
     for unit in ("s", "ms", "us", "ns"):
-        moments = pd.Series(pd.to_datetime(["1970-01-01 00:00", "1970-01-02 12:00"])).astype(
-            f"datetime64[{unit}]"
-        )
+        moments = pd.Series(pd.to_datetime(["1970-01-01 00:00", "1970-01-02 12:00"])).astype(f"datetime64[{unit}]")
         assert features_of(moments, "date")[0] == [0.0, 1.5]
         assert features_of(moments.dt.tz_localize("UTC"), "date")[0] == [0.0, 1.5]
 

@@ -103,9 +103,7 @@ def test_a_full_disk_leaves_the_old_model(refused, model, table, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.fsync", fsync_fails)
-    line = refused(
-        "train", table, "--target", "label", "--hidden", "4", "--epochs", "1", "--out", "model.skops"
-    )
+    line = refused("train", table, "--target", "label", "--hidden", "4", "--epochs", "1", "--out", "model.skops")
     assert "No space left on device" in line
 
 
@@ -137,9 +135,7 @@ def test_a_link_to_a_model_stays_a_link(run_fast, model, table):
 
 def test_missing_features_are_named(refused, model, tmp_path):
     pd.DataFrame({"color": ["red"], "new": [True], "day": ["2020-01-01"]}).to_csv(tmp_path / "t.csv")
-    assert "lacks columns that the model needs: 'width', 'height'" in refused(
-        "predict", "model.skops", "t.csv"
-    )
+    assert "lacks columns that the model needs: 'width', 'height'" in refused("predict", "model.skops", "t.csv")
 
 
 @pytest.mark.parametrize(
@@ -213,9 +209,7 @@ def harmless(x):
 
 
 def test_a_file_that_asks_for_other_code_is_refused(refused, table, tmp_path):
-    pipeline = Pipeline(
-        [("columns", FunctionTransformer(harmless)), ("cast", "passthrough"), ("model", "passthrough")]
-    )
+    pipeline = Pipeline([("columns", FunctionTransformer(harmless)), ("cast", "passthrough"), ("model", "passthrough")])
     target = Target("y", "regression", "number")
     save_model(tmp_path / "evil.skops", Model(pipeline, target, [Column("width", "number")], [], 0.0))
     line = refused("predict", "evil.skops", table)

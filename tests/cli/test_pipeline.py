@@ -28,9 +28,7 @@ def test_numbers_are_standardized_and_missing_ones_marked():
 
 
 def test_a_number_without_training_values_is_harmless():
-    found = inputs(
-        [*NUMBER, Column("b", "number")], {"a": [1.0, 2.0], "b": [NAN, NAN]}, {"a": [1.0], "b": [7.0]}
-    )
+    found = inputs([*NUMBER, Column("b", "number")], {"a": [1.0, 2.0], "b": [NAN, NAN]}, {"a": [1.0], "b": [7.0]})
     assert np.isfinite(found).all()
 
 

@@ -146,9 +146,7 @@ def test_rows_without_a_target_are_left_out(run_fast, run, tmp_path, mixed_table
 
 def test_the_user_decides_about_columns(run_fast, table, tmp_path):
     shown = succeeded(
-        run_fast(
-            table, "label", "--category", "serial", "--ignore", "price", "--ignore", "day", "--number", "unit"
-        )
+        run_fast(table, "label", "--category", "serial", "--ignore", "price", "--ignore", "day", "--number", "unit")
     )
     assert re.search(r"^serial +category +as you said", shown, re.MULTILINE)
     assert re.search(r"^price +ignored +as you said", shown, re.MULTILINE)
@@ -218,9 +216,7 @@ def test_the_same_seed_gives_the_same_model(run_fast, run, table, tmp_path, dtyp
 
 
 def test_training_stops_when_nothing_improves(run_fast, table):
-    shown = succeeded(
-        run_fast(table, "label", "--epochs", "500", "--patience", "2", "--learning-rate", "0.05")
-    )
+    shown = succeeded(run_fast(table, "label", "--epochs", "500", "--patience", "2", "--learning-rate", "0.05"))
     assert "stopped early: no improvement for 2 epochs" in shown
     assert re.search(r"weights of epoch \d+ kept", shown)
 

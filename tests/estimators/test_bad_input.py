@@ -233,9 +233,7 @@ def test_early_stopping_errors(assert_unchanged):
     with assert_unchanged(model, ValueError, "validation_fraction must be > 0"):
         model.fit(X, VALUES)
     model.set_params(validation_fraction=0.05)
-    with assert_unchanged(
-        model, ValueError, "The validation set is too small. Increase 'validation_fraction'"
-    ):
+    with assert_unchanged(model, ValueError, "The validation set is too small. Increase 'validation_fraction'"):
         model.fit(X, VALUES)
     with assert_unchanged(model, ValueError, "partial_fit does not support early_stopping=True"):
         model.partial_fit(X, VALUES)

@@ -7,9 +7,7 @@ from fastbp import MLPClassifier, MLPRegressor
 
 # scikit-learn runs its own MLPs with this many epochs, too.
 ESTIMATORS = [
-    estimator(max_iter=100, solver=solver)
-    for estimator in (MLPClassifier, MLPRegressor)
-    for solver in ("adam", "sgd")
+    estimator(max_iter=100, solver=solver) for estimator in (MLPClassifier, MLPRegressor) for solver in ("adam", "sgd")
 ]
 
 

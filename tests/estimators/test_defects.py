@@ -69,9 +69,7 @@ def test_poisson_recovers_from_rates_that_underflow(early_stopping, make_pair, q
 
 @pytest.mark.parametrize("kind", ["binary", "multiclass", "regression", "multioutput", "poisson"])
 @pytest.mark.parametrize("solver", ["adam", "sgd"])
-def test_minibatches_of_weight_zero_contribute_nothing(
-    kind, solver, small_data, make_pair, quietly, deviation
-):
+def test_minibatches_of_weight_zero_contribute_nothing(kind, solver, small_data, make_pair, quietly, deviation):
     """Training on weights (0, ..., 0, w) equals training on the weighted samples alone."""
     X, y = small_data(kind)
     weights = np.random.RandomState(2).uniform(0.5, 2, 40)
@@ -97,9 +95,7 @@ def test_partial_fit_is_hidden_for_lbfgs():
 def test_best_weights_survive_a_bad_warm_start(small_data, quietly):
     X, y = small_data("regression")
     rng = np.random.RandomState(0)
-    model = MLPRegressor(
-        early_stopping=True, warm_start=True, max_iter=60, learning_rate_init=0.01, random_state=rng
-    )
+    model = MLPRegressor(early_stopping=True, warm_start=True, max_iter=60, learning_rate_init=0.01, random_state=rng)
     quietly(model.fit, X, y)
     best_score, best = model.best_validation_score_, [w.copy() for w in model.coefs_]
     quietly(model.set_params(learning_rate_init=3.0, max_iter=4).fit, X, y)

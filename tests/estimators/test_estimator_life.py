@@ -48,9 +48,7 @@ def test_fitted_attributes_are_scikit_learns(kind, early_stopping, small_data, m
     assert [type(v) for v in comp.loss_curve_] == [type(v) for v in ref.loss_curve_]
 
 
-@pytest.mark.parametrize(
-    "kind", ["binary", "multiclass", "multilabel", "regression", "multioutput", "poisson"]
-)
+@pytest.mark.parametrize("kind", ["binary", "multiclass", "multilabel", "regression", "multioutput", "poisson"])
 def test_predictions_are_scikit_learns(kind, small_data, make_pair, quietly):
     X, y = small_data(kind)
     ref, comp = make_pair(kind, max_iter=20, random_state=0, learning_rate_init=0.01)
@@ -161,9 +159,7 @@ def test_interrupt_keeps_the_weights_so_far(estimator, early_stopping, small_dat
         if report.epoch == 3:
             raise KeyboardInterrupt
 
-    model, shorter = (
-        estimator(max_iter=epochs, random_state=0, early_stopping=early_stopping) for epochs in (50, 3)
-    )
+    model, shorter = (estimator(max_iter=epochs, random_state=0, early_stopping=early_stopping) for epochs in (50, 3))
     with watch(interrupt):
         _, caught = quietly(model.fit, X, y)
     assert caught == [(UserWarning, "Training interrupted by user.")]
@@ -225,7 +221,5 @@ def test_an_error_in_a_callback_leaves_the_estimator(small_data, quietly, assert
 def test_metadata_routing():
     with config_context(enable_metadata_routing=True):
         for estimator in (MLPClassifier, MLPRegressor):
-            model = (
-                estimator().set_fit_request(sample_weight=True).set_partial_fit_request(sample_weight=True)
-            )
+            model = estimator().set_fit_request(sample_weight=True).set_partial_fit_request(sample_weight=True)
             assert model.get_metadata_routing().fit.requests == {"sample_weight": True}

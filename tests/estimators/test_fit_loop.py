@@ -31,9 +31,7 @@ def _run(weights, biases, optimizer=None, history=None, **options):
         **options,
     }
     history = History() if history is None else history
-    train(
-        weights, biases, optimizer or Adam(0.01), x, x.sum(axis=1, keepdims=True), history=history, **settings
-    )
+    train(weights, biases, optimizer or Adam(0.01), x, x.sum(axis=1, keepdims=True), history=history, **settings)
     return history
 
 

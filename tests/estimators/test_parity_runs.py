@@ -105,9 +105,7 @@ def test_stable_run(name, toy_data, make_pair, quietly, assert_equal_state, caps
     np.testing.assert_allclose(ref.predict(X[:50]), comp.predict(X[:50]), rtol=1e-9)
 
 
-@pytest.mark.parametrize(
-    "kind", ["binary", "multiclass", "multilabel", "regression", "multioutput", "poisson"]
-)
+@pytest.mark.parametrize("kind", ["binary", "multiclass", "multilabel", "regression", "multioutput", "poisson"])
 @pytest.mark.parametrize("weighted", [False, True], ids=["unweighted", "weighted"])
 def test_early_stopping_of_every_kind(
     kind, weighted, small_data, small_weights, make_pair, quietly, assert_equal_state
@@ -147,9 +145,7 @@ def test_warm_starts(solver, seed, early_stopping, small_data, make_pair, quietl
     assert_equal_state(ref, comp, 1e-11)
 
 
-@pytest.mark.parametrize(
-    "kind", ["binary", "multiclass", "multilabel", "regression", "multioutput", "poisson"]
-)
+@pytest.mark.parametrize("kind", ["binary", "multiclass", "multilabel", "regression", "multioutput", "poisson"])
 @pytest.mark.parametrize("solver", ["adam", "sgd"])
 @pytest.mark.parametrize("seed", ["int", "instance"])
 def test_partial_fit(kind, solver, seed, small_data, make_pair, quietly, assert_equal_state):

@@ -100,9 +100,7 @@ def test_alpha(alpha, small_data, make_pair, quietly, assert_equal_state):
     _compare(make_pair, quietly, assert_equal_state, data, "binary", None, **params)
 
 
-def test_negative_sample_weights_are_accepted(
-    small_data, small_weights, make_pair, quietly, assert_equal_state
-):
+def test_negative_sample_weights_are_accepted(small_data, small_weights, make_pair, quietly, assert_equal_state):
     data, weights = small_data("regression"), small_weights.copy()
     weights[3] = -0.5
     params = {"hidden_layer_sizes": 4, "max_iter": 1, "activation": "tanh"}

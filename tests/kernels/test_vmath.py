@@ -102,9 +102,7 @@ def neighbors(value, dtype, count):
 def edges(dtype):
     info = np.finfo(dtype)
     powers = np.ldexp(dtype(1), np.arange(info.minexp - info.nmant, info.maxexp)).astype(dtype)
-    x = np.concatenate(
-        [[0, info.max, np.inf], powers, np.nextafter(powers, 0), np.nextafter(powers, dtype(np.inf))]
-    )
+    x = np.concatenate([[0, info.max, np.inf], powers, np.nextafter(powers, 0), np.nextafter(powers, dtype(np.inf))])
     return np.concatenate([x, -x, [np.nan]]).astype(dtype)
 
 

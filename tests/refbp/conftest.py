@@ -109,9 +109,7 @@ def check_activation() -> Callable[[str, Activation], None]:
         )
         if name == "relu":
             zero = np.zeros((1, 2))
-            assert not activation.backward(np.ones((1, 2)), activation.forward(zero)).any(), (
-                "relu'(0) is not 0"
-            )
+            assert not activation.backward(np.ones((1, 2)), activation.forward(zero)).any(), "relu'(0) is not 0"
         if name not in ("identity", "relu", "exp"):
             with np.errstate(all="ignore"):
                 extreme = activation.forward(np.array([[-1e4, 0.0, 1e4]]))
@@ -259,9 +257,7 @@ def fit_with_refbp() -> Callable[..., Run]:
             held_out_weight = None
             if sample_weight is not None:
                 sample_weight, held_out_weight = parts[4], parts[5]
-            evaluate = refbp.scorer(
-                *held_out, activation=activation, loss=loss, sample_weight=held_out_weight
-            )
+            evaluate = refbp.scorer(*held_out, activation=activation, loss=loss, sample_weight=held_out_weight)
 
         batch_size = parameters["batch_size"]
         refbp.train(

@@ -26,9 +26,7 @@ def test_not_a_number_comes_through(name):
 
 
 def test_infinite_gradient_stays_out_of_a_unit_that_is_off():
-    np.testing.assert_array_equal(
-        relu_backward(np.array([np.inf, np.inf]), np.array([0.0, 1.0])), [0, np.inf]
-    )
+    np.testing.assert_array_equal(relu_backward(np.array([np.inf, np.inf]), np.array([0.0, 1.0])), [0, np.inf])
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -22,12 +22,7 @@ def test_examples(name):
 
 
 def test_there_are_examples():
-    assert (
-        sum(
-            len(test.examples) for name in MODULES for test in doctest.DocTestFinder().find(sys.modules[name])
-        )
-        > 20
-    )
+    assert sum(len(test.examples) for name in MODULES for test in doctest.DocTestFinder().find(sys.modules[name])) > 20
 
 
 @pytest.mark.parametrize("name", MODULES)

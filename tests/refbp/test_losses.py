@@ -55,9 +55,7 @@ def test_reported_and_objective_agree_where_nothing_is_clipped(loss, weighted):
     c = c if weighted else None
     o = ACTIVATIONS[LOSSES[loss].output].forward(z)
     per_output = N_OUT[loss] if loss == "squared_error" else 1
-    np.testing.assert_allclose(
-        LOSSES[loss].objective(y, z, c), per_output * LOSSES[loss].reported(y, o, c), rtol=1e-13
-    )
+    np.testing.assert_allclose(LOSSES[loss].objective(y, z, c), per_output * LOSSES[loss].reported(y, o, c), rtol=1e-13)
 
 
 @pytest.mark.parametrize(
@@ -98,12 +96,8 @@ def test_hand_worked_losses():
     assert LOSSES["squared_error"].objective(y, o, weights) == pytest.approx(1.5 + 0.875)
     # y log(y/o) - y + o: 1 log(1/e) - 1 + e = e - 2 and, at y = 0, o itself
     assert LOSSES["poisson"].reported(np.array([[1.0, 0.0]]), np.array([[np.e, 2.0]])) == pytest.approx(np.e)
-    assert LOSSES["log_loss"].reported(np.array([[0.0, 1.0]]), np.array([[0.75, 0.25]])) == pytest.approx(
-        np.log(4)
-    )
-    assert LOSSES["binary_log_loss"].reported(np.array([[0.0]]), np.array([[0.75]])) == pytest.approx(
-        np.log(4)
-    )
+    assert LOSSES["log_loss"].reported(np.array([[0.0, 1.0]]), np.array([[0.75, 0.25]])) == pytest.approx(np.log(4))
+    assert LOSSES["binary_log_loss"].reported(np.array([[0.0]]), np.array([[0.75]])) == pytest.approx(np.log(4))
 
 
 def test_xlogy_of_zero_ignores_the_logarithm():

@@ -61,9 +61,7 @@ def test_shapes_and_order(network):
 
 
 @pytest.mark.parametrize("phi", HIDDEN_ACTIVATIONS)
-@pytest.mark.parametrize(
-    ("loss", "row_loss"), [("half_squared_error", "squared_error"), ("cross_entropy", "log_loss")]
-)
+@pytest.mark.parametrize(("loss", "row_loss"), [("half_squared_error", "squared_error"), ("cross_entropy", "log_loss")])
 def test_the_row_convention_is_the_transpose(phi, loss, row_loss, network):
     """A minibatch of one row, transposed weights, no biases, D2L's penalty."""
     x, y, w1, w2 = network
@@ -92,9 +90,7 @@ def test_a_minibatch_is_the_mean_of_its_examples():
         penalty="deep_learning",
     )
     examples = [
-        textbook.backward(
-            textbook.forward(x_i, y_i, w1.T, w2.T, loss="cross_entropy"), y_i, loss="cross_entropy"
-        )
+        textbook.backward(textbook.forward(x_i, y_i, w1.T, w2.T, loss="cross_entropy"), y_i, loss="cross_entropy")
         for x_i, y_i in zip(x, y, strict=True)
     ]
     for dw, w, name in zip(gradients.dweights, (w1, w2), ("dJ_dw1", "dJ_dw2"), strict=True):

@@ -20,9 +20,7 @@ def test_sgd_is_scikit_learns(momentum, nesterov, check_optimizer, sklearn_optim
     )
 
 
-@pytest.mark.parametrize(
-    ("beta_1", "beta_2", "epsilon"), [(0.9, 0.999, 1e-8), (0.0, 0.5, 1e-3), (0.3, 0.0, 1.0)]
-)
+@pytest.mark.parametrize(("beta_1", "beta_2", "epsilon"), [(0.9, 0.999, 1e-8), (0.0, 0.5, 1e-3), (0.3, 0.0, 1.0)])
 def test_adam_is_scikit_learns(beta_1, beta_2, epsilon, check_optimizer, sklearn_optimizers):
     check_optimizer(
         refbp.Adam(0.01, beta_1=beta_1, beta_2=beta_2, epsilon=epsilon),
@@ -37,9 +35,7 @@ def test_momentum_by_hand():
     sgd = refbp.SGD(0.5, momentum=0.5, nesterov=False)
     look_ahead = refbp.SGD(0.5, momentum=0.5, nesterov=True)
     assert sgd.velocities is None
-    for grad, ref_classical, ref_nesterov in zip(
-        grads, [-0.5, -1.75], [-0.75, -0.75 - 0.625 - 1], strict=True
-    ):
+    for grad, ref_classical, ref_nesterov in zip(grads, [-0.5, -1.75], [-0.75, -0.75 - 0.625 - 1], strict=True):
         sgd.step([classical], grad)
         look_ahead.step([nesterov], grad)
         assert classical == ref_classical

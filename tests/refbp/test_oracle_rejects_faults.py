@@ -68,9 +68,7 @@ def test_decayed_biases(make_problem, check_loss_and_gradient):
     def faulty(weights, biases, x, y, **keywords):
         value, g = refbp.loss_and_gradient(weights, biases, x, y, **keywords)
         return value, g._replace(
-            dbiases=[
-                db + keywords["weight_decay"] * b / len(x) for db, b in zip(g.dbiases, biases, strict=True)
-            ]
+            dbiases=[db + keywords["weight_decay"] * b / len(x) for db, b in zip(g.dbiases, biases, strict=True)]
         )
 
     with pytest.raises(AssertionError, match="array 2"):
@@ -175,9 +173,7 @@ class NesterovWithTheOldVelocity(refbp.SGD):
 
     def step(self, params, grads):
         old = self.velocities or [np.zeros_like(p) for p in params]
-        self.velocities = [
-            self.momentum * v - self.learning_rate * g for v, g in zip(old, grads, strict=True)
-        ]
+        self.velocities = [self.momentum * v - self.learning_rate * g for v, g in zip(old, grads, strict=True)]
         for p, v, g in zip(params, old, grads, strict=True):
             p += self.momentum * v - self.learning_rate * g
 

@@ -16,9 +16,7 @@ WEIGHTS = [None, RNG.uniform(0.1, 2, 40)]
 def test_accuracy(weight, n_out):
     rng = np.random.default_rng(0)
     y, o = rng.random((40, n_out)) > 0.5, rng.random((40, n_out))
-    assert accuracy(y, o, weight) == pytest.approx(
-        metrics.accuracy_score(y, o > 0.5, sample_weight=weight), rel=1e-14
-    )
+    assert accuracy(y, o, weight) == pytest.approx(metrics.accuracy_score(y, o > 0.5, sample_weight=weight), rel=1e-14)
 
 
 @pytest.mark.parametrize("weight", WEIGHTS, ids=["plain", "weighted"])

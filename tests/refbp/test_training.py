@@ -110,9 +110,7 @@ def test_shuffle_depth_and_batch_size(shuffle, hidden_layer_sizes, batch_size, c
 @pytest.mark.parametrize("weighted", [False, True])
 def test_early_stopping(task, weighted, check_run):
     x, y, weight = data(task)
-    ref = estimator(
-        task, early_stopping=True, validation_fraction=0.25, n_iter_no_change=3, max_iter=60, tol=0.01
-    )
+    ref = estimator(task, early_stopping=True, validation_fraction=0.25, n_iter_no_change=3, max_iter=60, tol=0.01)
     check_run(ref, x, y, weight if weighted else None)
     assert ref.n_iter_ < 60
 

@@ -49,9 +49,7 @@ def _hidden_option(default: str) -> Any:
 
 
 def _epochs_option(default: int, about: str) -> Any:
-    return click.option(
-        "--epochs", type=click.IntRange(1), metavar="N", default=default, show_default=True, help=about
-    )
+    return click.option("--epochs", type=click.IntRange(1), metavar="N", default=default, show_default=True, help=about)
 
 
 dtype_option = click.option(
@@ -71,9 +69,7 @@ seed_option = click.option(
 )
 
 
-@click.group(
-    cls=Commands, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]}
-)
+@click.group(cls=Commands, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(version("fastbp"), prog_name="fastbp")
 @click.pass_context
 def app(ctx: click.Context) -> None:
@@ -156,9 +152,7 @@ def app(ctx: click.Context) -> None:
     help="Share of the rows held out for the final report.",
 )
 @seed_option
-@click.option(
-    "--threads", type=click.IntRange(1), metavar="N", help="Threads.  [default: as many as pay off]"
-)
+@click.option("--threads", type=click.IntRange(1), metavar="N", help="Threads.  [default: as many as pay off]")
 @click.option("--number", "numbers", multiple=True, metavar="COLUMN", help="Take this column as numbers.")
 @click.option("--category", "categories", multiple=True, metavar="COLUMN", help="Take it as categories.")
 @click.option("--ignore", "ignored", multiple=True, metavar="COLUMN", help="Leave it out.")
@@ -185,9 +179,7 @@ def train(
     forced = dict.fromkeys(numbers, "number") | dict.fromkeys(categories, "category")
     forced |= dict.fromkeys(ignored, "ignored")
     network["batch_size"] = network["batch_size"] or "auto"
-    _train.train(
-        table, target, out, Settings(**network), task=task, test_fraction=test_fraction, forced=forced
-    )
+    _train.train(table, target, out, Settings(**network), task=task, test_fraction=test_fraction, forced=forced)
 
 
 @app.command()

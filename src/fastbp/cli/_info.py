@@ -20,15 +20,14 @@ def info() -> None:
     table = new_table("what", "value", n_text=2)
     add_row(table, "CPU", facts["cpu"])
     add_row(table, "instruction set", facts["instruction_set"])
-    lanes = ", ".join(
-        f"{facts['vector_bits'] // (8 * dtype().itemsize)} {dtype.__name__}" for dtype in DTYPES
-    )
-    add_row(table, "vectors", f"{facts['vector_bits']} bits: {lanes}")
+    bits = int(facts["vector_bits"])
+    lanes = ", ".join(f"{bits // (8 * dtype().itemsize)} {dtype.__name__}" for dtype in DTYPES)
+    add_row(table, "vectors", f"{bits} bits: {lanes}")
     add_row(table, "threads", facts["threads"])
     with console.status("measuring"):
         for dtype in DTYPES:
-            add_row(table, f"FMA peak, {dtype.__name__}", f"{machine.fma_peak(dtype):.0f} GFLOP/s")
-    add_row(table, "compiled kernels", facts["cache_folder"])
+            add_row(table, f"FMA peak, {dtype.__name__}", f"{machine.fma_peak(dtype):.0f} GFLOP/s per core")
+    add_row(table, "compiled kernels", facts["cache_folder"] or "not kept: there is no writable folder")
     add_row(table, "Python", platform.python_version())
     add_row(table, "NumPy", facts["numpy"])
     add_row(table, "Numba", facts["numba"])
@@ -44,4 +43,6 @@ def warmup() -> None:
     with console.status("compiling") as status:
         machine.warmup(progress=lambda name: status.update(f"compiling {name}"))
     seconds = time.perf_counter() - start
-    say(console, f"kernels ready after {duration(seconds)} in {machine.describe()['cache_folder']}")
+    folder = machine.describe()["cache_folder"]
+    where = f"in {folder}" if folder else "but not kept: there is no writable folder (see NUMBA_CACHE_DIR)"
+    say(console, f"kernels ready after {duration(seconds)} {where}")

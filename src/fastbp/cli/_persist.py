@@ -68,9 +68,7 @@ def load_model(path: Path) -> tuple[Model, list[str]]:
     except CommandError:
         raise
     except Exception as error:  # a damaged archive can fail in any layer below: zip, JSON, NumPy, skops
-        raise CommandError(
-            f"'{path}' is not a readable fastbp model: {error or type(error).__name__}"
-        ) from error
+        raise CommandError(f"'{path}' is not a readable fastbp model: {error or type(error).__name__}") from error
 
 
 def trusted_types() -> set[str]:
@@ -93,9 +91,7 @@ def _read_pipeline(path: Path, data: bytes) -> Pipeline:
     found = set(skops.io.get_untrusted_types(data=data))
     refused = sorted(found - trusted_types())
     if refused:
-        raise CommandError(
-            f"'{path}' is refused: it holds types that no fastbp model needs: {', '.join(refused)}"
-        )
+        raise CommandError(f"'{path}' is refused: it holds types that no fastbp model needs: {', '.join(refused)}")
     with warnings.catch_warnings():
         # The versions are compared by hand, for all libraries at once.
         warnings.simplefilter("ignore")

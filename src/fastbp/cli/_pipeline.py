@@ -121,9 +121,7 @@ def unseen_categories(pipeline: Pipeline, features: pd.DataFrame) -> list[str]:
             unseen = features[name].dropna()
             unseen = unseen[~unseen.isin(known)]
             if len(unseen):
-                notes.append(
-                    f"{len(unseen)} values in {name!r} did not occur in training, e.g. {unseen.iloc[0]!r}"
-                )
+                notes.append(f"{len(unseen)} values in {name!r} did not occur in training, e.g. {unseen.iloc[0]!r}")
     return notes
 
 

@@ -109,9 +109,7 @@ def _read_header(path: Path) -> tuple[str, list[str]]:
         counts = [line.count(delimiter) for delimiter in DELIMITERS]
         delimiter = DELIMITERS[counts.index(max(counts))]
         file.seek(0)
-        return delimiter, next(
-            row for row in csv.reader(file, delimiter=delimiter, skipinitialspace=True) if row
-        )
+        return delimiter, next(row for row in csv.reader(file, delimiter=delimiter, skipinitialspace=True) if row)
 
 
 def _refuse_short_rows(path: Path, delimiter: str, n_columns: int) -> None:

@@ -59,9 +59,7 @@ def score_numbers(y: np.ndarray, predicted: np.ndarray, mean: float) -> Scores:
     return Scores(_number_scores(y, predicted), _number_scores(y, np.full(len(y), mean)), mean)
 
 
-def _class_scores(
-    y: np.ndarray, predicted: np.ndarray, proba: np.ndarray, classes: np.ndarray
-) -> dict[str, float]:
+def _class_scores(y: np.ndarray, predicted: np.ndarray, proba: np.ndarray, classes: np.ndarray) -> dict[str, float]:
     known = np.isin(y, classes)
     column = np.searchsorted(classes, y[known])
     p = np.clip(proba[known, column].astype("float64"), np.finfo(proba.dtype).eps, 1.0)

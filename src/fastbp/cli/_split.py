@@ -38,9 +38,7 @@ def hold_out(y: np.ndarray, fraction: float, seed: int, stratify: bool) -> tuple
     if len(training) < MIN_TRAINING_ROWS:
         raise CommandError(f"{len(training)} rows are left for training: too few")
     if fraction and not len(test):
-        raise CommandError(
-            f"{n} rows are too few to hold out {fraction:.0%} of each class; try --test-fraction 0"
-        )
+        raise CommandError(f"{n} rows are too few to hold out {fraction:.0%} of them; try --test-fraction 0")
     return training, test
 
 

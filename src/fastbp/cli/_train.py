@@ -108,9 +108,7 @@ def _check_names(table: Table, target_name: str, forced: Mapping[str, str]) -> N
     if target_name in table.renamed.values():
         raise CommandError(f"the target column {target_name!r} occurs more than once")
     if target_name in forced:
-        raise CommandError(
-            f"the target {target_name!r} cannot be given to --{forced[target_name]}; see --task"
-        )
+        raise CommandError(f"the target {target_name!r} cannot be given to --{forced[target_name]}; see --task")
 
 
 def _prepare(table: Table, columns: list[Column], target: Target) -> tuple[Data, list[str]]:
@@ -124,9 +122,7 @@ def _prepare(table: Table, columns: list[Column], target: Target) -> tuple[Data,
     return Data(features, y), notes + lost
 
 
-def _without_validation_if_impossible(
-    console: Console, data: Data, target: Target, settings: Settings
-) -> Settings:
+def _without_validation_if_impossible(console: Console, data: Data, target: Target, settings: Settings) -> Settings:
     fraction = settings.validation_fraction
     if fraction and not can_validate(data.y, fraction, target.task == "classification"):
         say_notes(console, ["too few rows for a validation score: the training loss decides when to stop"])
@@ -171,9 +167,7 @@ def _fit(console: Console, pipeline: Pipeline, data: Data, settings: Settings) -
 
 
 def _show_training(console: Console, pipeline: Pipeline, log: EpochLog, ending: str) -> None:
-    line = (
-        f"{len(log.reports)} epochs in {duration(log.total_seconds())}, {duration(log.median_seconds())} each"
-    )
+    line = f"{len(log.reports)} epochs in {duration(log.total_seconds())}, {duration(log.median_seconds())} each"
     say(console, f"{line}; {ending}" if ending else line)
     history = getattr(network(pipeline), "validation_scores_", None)
     if history and not np.all(np.isnan(history)):

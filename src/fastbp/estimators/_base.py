@@ -15,7 +15,6 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from fastbp.initialization import glorot_uniform
 from fastbp.estimators._sklearn import Interval, Options, StrOptions, fit_context
 from fastbp.estimators._validation import (
     check_architecture,
@@ -26,6 +25,7 @@ from fastbp.estimators._validation import (
     unchanged_on_error,
 )
 from fastbp.fit import History, Stopping, predict, train
+from fastbp.initialization import glorot_uniform
 from fastbp.optimizers import SGD, Adam, Optimizer
 
 __all__ = ["BaseMLP", "is_stochastic"]
@@ -307,9 +307,7 @@ class BaseMLP(BaseEstimator, ABC):
     def _output(
         self, weights: list[np.ndarray], biases: list[np.ndarray], x: np.ndarray, out_activation: str
     ) -> np.ndarray:
-        return predict(
-            weights, biases, x, activation=self.activation, output=out_activation, n_threads=self.n_jobs
-        )
+        return predict(weights, biases, x, activation=self.activation, output=out_activation, n_threads=self.n_jobs)
 
     def _outputs_for(self, X: Any) -> np.ndarray:
         """Return the activations of the output layer, of shape (n_samples, n_outputs), for a user's `X`."""

@@ -256,9 +256,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
                 multilabel = y is not None and type_of_target(y).startswith("multilabel")
             self._label_binarizer = LabelBinarizer().fit(y if multilabel else classes)
         elif not np.array_equal(known, unique_labels(classes)):
-            raise ValueError(
-                f"`classes={classes!r}` is not the same as on last call to partial_fit, was: {known!r}"
-            )
+            raise ValueError(f"`classes={classes!r}` is not the same as on last call to partial_fit, was: {known!r}")
 
     def _encode(self, y: Any, dtype: np.dtype, *, incremental: bool) -> np.ndarray:
         """Return labels as an array of bool of shape (n, 1) for two classes, otherwise (n, n_classes)."""
@@ -280,8 +278,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
                 )
         elif len(np.setdiff1d(classes, self.classes_, assume_unique=True)):
             raise ValueError(
-                f"`y` has classes not in `self.classes_`. `self.classes_` has {self.classes_}. "
-                f"'y' has {classes}."
+                f"`y` has classes not in `self.classes_`. `self.classes_` has {self.classes_}. 'y' has {classes}."
             )
 
     def _task(self) -> tuple[str, Literal["softmax", "logistic"]]:

@@ -106,8 +106,7 @@ def check_lengths(X: np.ndarray, y: Any) -> None:
     """Raise if `X` and `y` differ in their number of samples."""
     if X.shape[0] != y.shape[0]:
         raise ValueError(
-            "Found input variables with inconsistent numbers of samples: "
-            f"X has {X.shape[0]}, y has {y.shape[0]}"
+            f"Found input variables with inconsistent numbers of samples: X has {X.shape[0]}, y has {y.shape[0]}"
         )
 
 
@@ -121,9 +120,7 @@ def check_sample_weight(sample_weight: Any, n_samples: int, *, dtype: Any) -> np
     if isinstance(sample_weight, Number):
         sample_weight = np.full(n_samples, sample_weight)
     with naming("sample_weight"):
-        checked = check_array(
-            sample_weight, ensure_2d=False, dtype=dtype, order="C", input_name="sample_weight"
-        )
+        checked = check_array(sample_weight, ensure_2d=False, dtype=dtype, order="C", input_name="sample_weight")
         if checked.ndim != 1:
             raise ValueError(f"Sample weights must be 1D array or scalar, got {checked.ndim}D array.")
         if checked.shape != (n_samples,):

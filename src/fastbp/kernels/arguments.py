@@ -26,7 +26,10 @@ def _check_like(name: str, array: np.ndarray, dtype: np.dtype | None, shape: tup
 
 
 def check_matrix(
-    name: str, array: object, dtype: np.dtype | None = None, shape: tuple[int | None, int | None] = (None, None)
+    name: str,
+    array: object,
+    dtype: np.dtype | None = None,
+    shape: tuple[int | None, int | None] = (None, None),
 ) -> np.ndarray:
     """Return a 2-D float array whose elements lie at whole strides; a copy only where they do not.
 

@@ -16,9 +16,10 @@ from fastbp.kernels.epilogue import activation_gradient_panel
 from fastbp.kernels.gemm import gemm_panel, panel_count, panel_vectors
 from fastbp.kernels.microkernel import MR, NV, gemm_tile_transposed, panel_width
 from fastbp.kernels.panels import pack_rows, unpack_rows
-from fastbp.kernels.simd import address_pointer, at, lanes, pointer
+from fastbp.kernels.simd import address_pointer, at, pointer
 from fastbp.kernels.state import LinearState, optimizer_scalars
 from fastbp.kernels.update import Scalars, sum_rows, update_tile
+from fastbp.kernels.vectors import lanes
 from fastbp.memory import aligned_zeros
 from fastbp.optimizers import SGD, Adam
 from fastbp.threads import choose_threads, run_on_threads
@@ -78,7 +79,16 @@ def _pack_transposed(shape, operands, panels, first, end):
     for panel in range(first, end):
         target = at(like, panel * shape.n_out * width)
         columns = min(width, shape.n_in - panel * width)
-        pack_rows(shape.n_out, columns, address_pointer(operands.w, like), panel * width * row, column, row, target, 0)
+        pack_rows(
+            shape.n_out,
+            columns,
+            address_pointer(operands.w, like),
+            panel * width * row,
+            column,
+            row,
+            target,
+            0,
+        )
 
 
 @jit
@@ -215,7 +225,9 @@ def _run(
     return dx
 
 
-def _check_inputs(dz: object, x: object, w: object, activation: str | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _check_inputs(
+    dz: object, x: object, w: object, activation: str | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     dz = check_matrix("dz", dz)
     x = check_matrix("x", x, dz.dtype, (dz.shape[0], None))
     w = check_matrix("w", w, dz.dtype, (x.shape[1], dz.shape[1]))

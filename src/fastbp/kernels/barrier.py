@@ -8,7 +8,17 @@ workers that wait while Python is busy cost next to nothing.
 from fastbp.jit import jit
 from fastbp.kernels.atomics import atomic_add, atomic_load, atomic_store, nap, spin_hint, yield_processor
 
-__all__ = ["CONTROL_SIZE", "END_STEP", "FIRST_STEP", "SHUTDOWN", "SPINS", "STEP_COUNT", "STOPPED", "STOP_REQUEST", "barrier"]
+__all__ = [
+    "CONTROL_SIZE",
+    "END_STEP",
+    "FIRST_STEP",
+    "SHUTDOWN",
+    "SPINS",
+    "STEP_COUNT",
+    "STOPPED",
+    "STOP_REQUEST",
+    "barrier",
+]
 
 # Places in the control array. Those that are written while others wait have a cache line of their own.
 ARRIVED = 0

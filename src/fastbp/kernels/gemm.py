@@ -63,4 +63,3 @@ def gemm_panel(k, vectors, a, a_stride, b, c, first_row, end_row, kc):
                 at(c, row * width),
                 k0 > 0,
             )
-

@@ -5,7 +5,20 @@ same shape, the transposed weights another; activations and deltas of a minibatc
 a workspace. Offsets count elements from the start of the buffer that is named.
 """
 
-__all__ = ["BIAS_ROW", "COLUMNS", "DZ", "FIRST_TILE", "H", "N_IN", "N_OUT", "TILES", "W", "WT", "WT_ROWS", "W_ROWS"]
+__all__ = [
+    "BIAS_ROW",
+    "COLUMNS",
+    "DZ",
+    "FIRST_TILE",
+    "N_IN",
+    "N_OUT",
+    "TILES",
+    "WT",
+    "WT_ROWS",
+    "W_ROWS",
+    "H",
+    "W",
+]
 
 N_IN, N_OUT = 0, 1  # shape of the weights
 W, W_ROWS = 2, 3  # weights and moments: offset, rows that a panel has room for

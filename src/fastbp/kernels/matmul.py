@@ -16,7 +16,8 @@ from fastbp.kernels.epilogue import bias_activation_panel
 from fastbp.kernels.gemm import gemm_panel, panel_vectors
 from fastbp.kernels.microkernel import MR, NV, panel_width
 from fastbp.kernels.panels import pack_rows, unpack_rows
-from fastbp.kernels.simd import address_pointer, at, lanes, lanes_of, pointer, store, zeros
+from fastbp.kernels.simd import address_pointer, at, lanes_of, pointer, store, zeros
+from fastbp.kernels.vectors import lanes
 from fastbp.memory import aligned_zeros
 from fastbp.threads import choose_threads, run_on_threads
 
@@ -104,7 +105,9 @@ def _workspace(size: int, dtype: np.dtype) -> np.ndarray:
     return kept
 
 
-def _linear(x: np.ndarray, w: np.ndarray, b: np.ndarray | None, code: int, out: np.ndarray, threads: int | None) -> None:
+def _linear(
+    x: np.ndarray, w: np.ndarray, b: np.ndarray | None, code: int, out: np.ndarray, threads: int | None
+) -> None:
     m, k = x.shape
     n = w.shape[1]
     dtype = x.dtype
@@ -200,8 +203,8 @@ def linear(
     Every element is one sum over n_in in index order, in fused multiply-adds, so that
     ``abs(z - exact) <= n_in * eps * (abs(x) @ abs(w))`` before the bias.
 
-    Goto and van de Geijn, "Anatomy of high-performance matrix multiplication", ACM TOMS 34 (2008), section 4: the loops;
-    here the blocks of x are packed without a transposition.
+    The loops are those of Goto and van de Geijn, "Anatomy of high-performance matrix multiplication", ACM TOMS 34
+    (2008), section 4; here the blocks of x are packed without a transposition.
     """
     if activation not in ELEMENTWISE:
         raise ValueError(f"activation must be one of {sorted(ELEMENTWISE)}, got {activation!r}")
@@ -218,9 +221,7 @@ def linear(
     return result
 
 
-def matmul(
-    a: np.ndarray, b: np.ndarray, *, out: np.ndarray | None = None, n_threads: int | None = None
-) -> np.ndarray:
+def matmul(a: np.ndarray, b: np.ndarray, *, out: np.ndarray | None = None, n_threads: int | None = None) -> np.ndarray:
     """Matrix product.
 
     .. math:: out_{ij} = \\sum_k a_{ik} b_{kj}

@@ -30,7 +30,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from fastbp.kernels import simd
+from fastbp.kernels.vectors import LANES, emit_address, emit_fma, emit_load, emit_splat, emit_store, llvm_type, vec_of
 from fastbp.target import TARGET
 
 __all__ = ["MR", "NV", "gemm_tile", "gemm_tile_transposed", "panel_width"]
@@ -43,7 +43,7 @@ _INT64 = ir.IntType(64)
 @intrinsic
 def panel_width(typingctx, p):
     """NR, the width of a panel in elements of the type that `p` points to."""
-    width = NV * simd.LANES[p.dtype]
+    width = NV * LANES[p.dtype]
 
     def codegen(context, builder, sig, args):
         return ir.Constant(_INT64, width)
@@ -58,17 +58,17 @@ def _constant(value):
 class _TileEmitter:
     """Emits the loop over k for one element type, number of vectors and way of addressing A."""
 
-    def __init__(self, builder, dtype, vectors, a_row, a_k):
+    def __init__(self, builder, dtype, count, a_row, a_k):
         self.builder = builder
         self.dtype = dtype
-        self.vec = simd.vec_of(dtype)
-        self.vectors = vectors
+        self.vec = vec_of(dtype)
+        self.count = count
         self.a_row = a_row
         self.a_k = a_k
         self.width = NV * self.vec.lanes
 
     def cells(self):
-        return [(i, j) for i in range(MR) for j in range(self.vectors)]
+        return [(i, j) for i in range(MR) for j in range(self.count)]
 
     def offset(self, i, j):
         return _constant(i * self.width + j * self.vec.lanes)
@@ -76,10 +76,10 @@ class _TileEmitter:
     def start(self, c, accumulate):
         """Zeros, or the tile that an earlier block of k has left in C (never read otherwise: it may hold NaN)."""
         builder = self.builder
-        zero = ir.Constant(simd.llvm_type(self.vec), None)
+        zero = ir.Constant(llvm_type(self.vec), None)
         before = builder.block
         with builder.if_then(accumulate):
-            loaded = [simd.emit_load(builder, self.vec, c, self.offset(i, j)) for i, j in self.cells()]
+            loaded = [emit_load(builder, self.vec, c, self.offset(i, j)) for i, j in self.cells()]
             inside = builder.block
         accumulators = []
         for value in loaded:
@@ -92,15 +92,15 @@ class _TileEmitter:
     def rank_one(self, a, b, accumulators):
         """One k: the outer product of a column of A and a row of B."""
         builder, vec = self.builder, self.vec
-        columns = [simd.emit_load(builder, vec, b, self.offset(0, j)) for j in range(self.vectors)]
+        columns = [emit_load(builder, vec, b, self.offset(0, j)) for j in range(self.count)]
         updated = []
         for i in range(MR):
-            where = simd.emit_address(builder, self.dtype, a, _constant(i * self.a_row))
-            scalar = builder.load(where, typ=simd.llvm_type(vec).element)
-            broadcast = simd.emit_splat(builder, vec, scalar)
-            for j in range(self.vectors):
-                old = accumulators[i * self.vectors + j]
-                updated.append(simd.emit_fma(builder, vec, broadcast, columns[j], old))
+            where = emit_address(builder, self.dtype, a, _constant(i * self.a_row))
+            scalar = builder.load(where, typ=llvm_type(vec).element)
+            broadcast = emit_splat(builder, vec, scalar)
+            for j in range(self.count):
+                old = accumulators[i * self.count + j]
+                updated.append(emit_fma(builder, vec, broadcast, columns[j], old))
         return updated
 
     def run(self, count, a, b, accumulators):
@@ -118,8 +118,8 @@ class _TileEmitter:
         tile = self.rank_one(a_k, b_k, tile)
         following = [
             builder.sub(left, _constant(1)),
-            simd.emit_address(builder, self.dtype, a_k, _constant(self.a_k)),
-            simd.emit_address(builder, self.dtype, b_k, _constant(self.width)),
+            emit_address(builder, self.dtype, a_k, _constant(self.a_k)),
+            emit_address(builder, self.dtype, b_k, _constant(self.width)),
             *tile,
         ]
         for phi, value in zip(phis, following, strict=True):
@@ -144,7 +144,7 @@ class _TileEmitter:
         now = builder.select(builder.icmp_signed("<", left, width), left, width)
         b_k, tile = self.run(now, a_panel, b_k, tile)
         left = builder.sub(left, now)
-        following = [left, simd.emit_address(builder, self.dtype, a_panel, panel_stride), b_k, *tile]
+        following = [left, emit_address(builder, self.dtype, a_panel, panel_stride), b_k, *tile]
         for phi, value in zip(phis, following, strict=True):
             phi.add_incoming(value, builder.block)
         builder.cbranch(builder.icmp_signed(">", left, _constant(0)), loop, after)
@@ -153,13 +153,13 @@ class _TileEmitter:
 
     def write(self, c, accumulators):
         for (i, j), value in zip(self.cells(), accumulators, strict=True):
-            simd.emit_store(self.builder, self.vec, c, self.offset(i, j), value)
+            emit_store(self.builder, self.vec, c, self.offset(i, j), value)
 
 
-def _switch(builder, vectors, emit):
-    """Run `emit(count)` for the `vectors` in 1..NV that is met at run time."""
+def _switch(builder, wanted, emit):
+    """Run `emit(count)` for the `wanted` count in 1..NV that is met at run time."""
     after = builder.append_basic_block("tile.end")
-    switch = builder.switch(vectors, after)
+    switch = builder.switch(wanted, after)
     for count in range(1, NV + 1):
         case = builder.append_basic_block(f"tile.{count}")
         switch.add_case(_constant(count), case)
@@ -194,14 +194,14 @@ def gemm_tile(typingctx, vectors, kc, a, panel_stride, b, c, accumulate):
     dtype = a.dtype
 
     def codegen(context, builder, sig, args):
-        vectors, kc, a, panel_stride, b, c, accumulate = args
+        wanted, kc, a, panel_stride, b, c, accumulate = args
 
         def emit(count):
-            emitter = _TileEmitter(builder, dtype, count, a_row=NV * simd.LANES[dtype], a_k=1)
+            emitter = _TileEmitter(builder, dtype, count, a_row=NV * LANES[dtype], a_k=1)
             tile = emitter.start(c, accumulate)
             emitter.write(c, emitter.run_panels(kc, a, panel_stride, b, tile))
 
-        _switch(builder, vectors, emit)
+        _switch(builder, wanted, emit)
         return context.get_dummy_value()
 
     return types.void(types.intp, types.intp, a, types.intp, b, c, types.boolean), codegen
@@ -217,14 +217,14 @@ def gemm_tile_transposed(typingctx, vectors, kc, a, b, c, accumulate):
     dtype = a.dtype
 
     def codegen(context, builder, sig, args):
-        vectors, kc, a, b, c, accumulate = args
+        wanted, kc, a, b, c, accumulate = args
 
         def emit(count):
-            emitter = _TileEmitter(builder, dtype, count, a_row=1, a_k=NV * simd.LANES[dtype])
+            emitter = _TileEmitter(builder, dtype, count, a_row=1, a_k=NV * LANES[dtype])
             tile = emitter.start(c, accumulate)
             emitter.write(c, emitter.run(kc, a, b, tile)[1])
 
-        _switch(builder, vectors, emit)
+        _switch(builder, wanted, emit)
         return context.get_dummy_value()
 
     return types.void(types.intp, types.intp, a, b, c, types.boolean), codegen

@@ -13,7 +13,6 @@ from fastbp.kernels.microkernel import NV, panel_width
 from fastbp.kernels.simd import (
     at,
     first_lanes,
-    fma,
     hmax,
     hsum,
     lanes_of,

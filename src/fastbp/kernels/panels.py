@@ -8,7 +8,19 @@ whole vectors, the only padding that a product ever reads.
 from fastbp.jit import jit
 from fastbp.kernels.gemm import panel_count, panel_vectors
 from fastbp.kernels.microkernel import NV, panel_width
-from fastbp.kernels.simd import at, first_lanes, get, lanes_of, load, load_where, prefetch, put, store, store_where, zeros
+from fastbp.kernels.simd import (
+    at,
+    first_lanes,
+    get,
+    lanes_of,
+    load,
+    load_where,
+    prefetch,
+    put,
+    store,
+    store_where,
+    zeros,
+)
 
 __all__ = ["gather_rows", "pack_rows", "unpack_rows"]
 

@@ -5,7 +5,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from fastbp.jit import jit
-from fastbp.kernels import simd
+from fastbp.kernels import simd, vectors
 from fastbp.kernels.microkernel import MR, NV
 
 __all__ = ["flops_per_round", "fma_rounds"]
@@ -20,9 +20,9 @@ def _fma_chains(typingctx, rounds, start, factor):
 
     def codegen(context, builder, sig, args):
         rounds, first, factor = args
-        element = simd.llvm_type(start).element
+        element = vectors.llvm_type(start).element
         # Different starts, or LLVM computes one chain and copies it.
-        shifts = [simd.emit_splat(builder, start, ir.Constant(element, chain)) for chain in range(_CHAINS)]
+        shifts = [vectors.emit_splat(builder, start, ir.Constant(element, chain)) for chain in range(_CHAINS)]
         begins = [builder.fadd(first, shift) for shift in shifts]
         before = builder.block
         loop = builder.append_basic_block("fma")
@@ -34,7 +34,7 @@ def _fma_chains(typingctx, rounds, start, factor):
         chains = [builder.phi(first.type) for _ in begins]
         for chain, begin in zip(chains, begins, strict=True):
             chain.add_incoming(begin, before)
-        updated = [simd.emit_fma(builder, start, chain, factor, factor) for chain in chains]
+        updated = [vectors.emit_fma(builder, start, chain, factor, factor) for chain in chains]
         left = builder.sub(count, ir.Constant(rounds.type, 1))
         count.add_incoming(left, loop)
         for chain, value in zip(chains, updated, strict=True):
@@ -51,7 +51,7 @@ def _fma_chains(typingctx, rounds, start, factor):
 
 @jit
 def fma_rounds(rounds, one):
-    """Run `rounds` > 0 rounds of independent FMAs in the type of the array `one`; returns a number to keep them alive."""
+    """Run `rounds` > 0 rounds of FMAs in the type of the array `one`; returns a number that depends on all of them."""
     p = simd.pointer(one)
     start = simd.splat(one[0], p)
     return simd.hsum(_fma_chains(rounds, start, start))
@@ -59,4 +59,4 @@ def fma_rounds(rounds, one):
 
 def flops_per_round(dtype) -> int:
     """Return the floating-point operations of one round for a Numba float type: two for every lane of every chain."""
-    return 2 * _CHAINS * simd.LANES[dtype]
+    return 2 * _CHAINS * vectors.LANES[dtype]

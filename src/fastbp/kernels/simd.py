@@ -1,130 +1,62 @@
 """A vocabulary of vector operations for kernels.
 
-A `Vec` is a Numba type that stands for one vector register (``<16 x float>`` with
-AVX-512). Kernels written with it are vector code whatever LLVM's auto-vectorizer
-thinks, and stay in registers. Each word is a few lines of LLVM IR; the operators
-``+ - * /``, ``<`` ... work lane by lane. Memory is reached through typed pointers:
-``p = pointer(array)``, ``at(p, i)``, ``load(p, i)``, with `i` counted in elements.
+A `Vec` stands for one vector register. Kernels written with it are vector code whatever
+LLVM's auto-vectorizer thinks, and stay in registers. Each word is a few instructions;
+the operators ``+ - * /`` and ``!=`` work lane by lane. Memory is reached through typed
+pointers: ``p = pointer(array)``, ``at(p, i)``, ``load(p, i)``, with `i` in elements.
 Nothing here checks bounds: that is the duty of the entry points that own the buffers.
 """
 
 import operator
 
-import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.core.extending import register_model
 from numba.core.imputils import lower_builtin
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
-from numba.extending import intrinsic, models
+from numba.extending import intrinsic
 
-from fastbp.target import TARGET
+from fastbp.kernels.vectors import (
+    INT64,
+    INT_OF,
+    LANES,
+    LLVM_OF,
+    VecType,
+    emit_address,
+    emit_call,
+    emit_fma,
+    emit_load,
+    emit_splat,
+    emit_store,
+    is_float,
+    llvm_type,
+    mask_of,
+    suffix,
+    vec_of,
+)
 
-__all__ = ["LANES", "VecType"]
-
-
-class VecType(types.Type):
-    """Numba type of a vector register of `lanes` elements of `dtype`."""
-
-    def __init__(self, dtype: types.Type, lanes: int) -> None:
-        self.dtype = dtype
-        self.lanes = lanes
-        super().__init__(name=f"Vec({dtype}, {lanes})")
-
-    @property
-    def key(self):
-        return self.dtype, self.lanes
-
-
-LANES = {
-    types.float32: TARGET.vector_bytes // 4,
-    types.float64: TARGET.vector_bytes // 8,
-}
-_INT_OF = {types.float32: types.int32, types.float64: types.int64}
-_FLOAT_OF = {ints: floats for floats, ints in _INT_OF.items()}
-_LLVM_OF = {
-    types.float32: ir.FloatType(),
-    types.float64: ir.DoubleType(),
-    types.int32: ir.IntType(32),
-    types.int64: ir.IntType(64),
-    types.boolean: ir.IntType(1),
-}
-_INT64 = ir.IntType(64)
-
-
-@register_model(VecType)
-class _VecModel(models.PrimitiveModel):
-    def __init__(self, dmm, fe_type):
-        super().__init__(dmm, fe_type, ir.VectorType(_LLVM_OF[fe_type.dtype], fe_type.lanes))
-
-
-def lanes(dtype) -> int:
-    """Return the number of lanes of a vector of the NumPy dtype float32 or float64."""
-    return TARGET.vector_bytes // np.dtype(dtype).itemsize
-
-
-def vec_of(dtype: types.Type) -> VecType:
-    """Return the vector type of `dtype` on this target."""
-    return VecType(dtype, LANES[dtype])
-
-
-def mask_of(vec: VecType) -> VecType:
-    """Return the type of a comparison's result: one bit a lane."""
-    return VecType(types.boolean, vec.lanes)
-
-
-def is_float(vec) -> bool:
-    return isinstance(vec, VecType) and vec.dtype in LANES
-
-
-# ---- emitting IR ------------------------------------------------------------------------------------------------
-
-
-def llvm_type(vec: VecType) -> ir.VectorType:
-    return ir.VectorType(_LLVM_OF[vec.dtype], vec.lanes)
-
-
-def suffix(vec: VecType) -> str:
-    letter = {types.float32: "f32", types.float64: "f64", types.int32: "i32", types.int64: "i64"}[vec.dtype]
-    return f"v{vec.lanes}{letter}"
-
-
-def emit_call(builder, name, result, operands):
-    """Call the LLVM intrinsic `name`; `declare_intrinsic` does not know how to mangle vectors."""
-    fnty = ir.FunctionType(result, [operand.type for operand in operands])
-    function = builder.module.globals.get(name) or ir.Function(builder.module, fnty, name)
-    return builder.call(function, operands)
-
-
-def emit_splat(builder, vec: VecType, scalar):
-    llty = llvm_type(vec)
-    head = builder.insert_element(ir.Constant(llty, ir.Undefined), scalar, ir.Constant(ir.IntType(32), 0))
-    zeros = ir.Constant(ir.VectorType(ir.IntType(32), vec.lanes), None)
-    return builder.shuffle_vector(head, ir.Constant(llty, ir.Undefined), zeros)
-
-
-def emit_fma(builder, vec: VecType, a, b, c):
-    if TARGET.has_fma:
-        return emit_call(builder, f"llvm.fma.{suffix(vec)}", llvm_type(vec), [a, b, c])
-    return builder.fadd(builder.fmul(a, b), c)
-
-
-def emit_address(builder, dtype: types.Type, pointer, index):
-    return builder.gep(pointer, [index], source_etype=_LLVM_OF[dtype])
-
-
-def emit_load(builder, vec: VecType, pointer, index):
-    address = emit_address(builder, vec.dtype, pointer, index)
-    address = builder.bitcast(address, llvm_type(vec).as_pointer())
-    # Rows of a caller's array are aligned to an element and no more.
-    return builder.load(address, align=vec.dtype.bitwidth // 8)
-
-
-def emit_store(builder, vec: VecType, pointer, index, value):
-    address = emit_address(builder, vec.dtype, pointer, index)
-    address = builder.bitcast(address, llvm_type(vec).as_pointer())
-    builder.store(value, address, align=vec.dtype.bitwidth // 8)
-
+__all__ = [
+    "address_pointer",
+    "at",
+    "first_lanes",
+    "fma",
+    "get",
+    "hmax",
+    "hsum",
+    "lanes_of",
+    "load",
+    "load_where",
+    "pointer",
+    "prefetch",
+    "put",
+    "select",
+    "splat",
+    "store",
+    "store_where",
+    "vmax",
+    "vmin",
+    "vsqrt",
+    "zeros",
+]
 
 # ---- memory -----------------------------------------------------------------------------------------------------
 
@@ -166,7 +98,7 @@ def get(typingctx, p, index):
     """Element `index` of `p`."""
 
     def codegen(context, builder, sig, args):
-        return builder.load(emit_address(builder, p.dtype, *args), typ=_LLVM_OF[p.dtype])
+        return builder.load(emit_address(builder, p.dtype, *args), typ=LLVM_OF[p.dtype])
 
     return p.dtype(p, types.intp), codegen
 
@@ -218,8 +150,11 @@ def prefetch(typingctx, p, index):
 
 
 def _emit_masked(builder, vec, operation, result, operands):
-    name = f"llvm.masked.{operation}.{suffix(vec)}.p0"
-    return emit_call(builder, name, result, operands)
+    return emit_call(builder, f"llvm.masked.{operation}.{suffix(vec)}.p0", result, operands)
+
+
+def _alignment(vec):
+    return ir.Constant(ir.IntType(32), vec.dtype.bitwidth // 8)
 
 
 @intrinsic
@@ -229,8 +164,8 @@ def load_where(typingctx, p, index, mask):
 
     def codegen(context, builder, sig, args):
         where = emit_address(builder, p.dtype, args[0], args[1])
-        llty = llvm_type(vec)
-        return _emit_masked_load(builder, vec, where, args[2], ir.Constant(llty, None))
+        operands = [where, _alignment(vec), args[2], ir.Constant(llvm_type(vec), None)]
+        return _emit_masked(builder, vec, "load", llvm_type(vec), operands)
 
     return vec(p, types.intp, mask), codegen
 
@@ -241,23 +176,10 @@ def store_where(typingctx, p, index, value, mask):
 
     def codegen(context, builder, sig, args):
         where = emit_address(builder, p.dtype, args[0], args[1])
-        _emit_masked_store(builder, value, args[2], where, args[3])
+        _emit_masked(builder, value, "store", ir.VoidType(), [args[2], where, _alignment(value), args[3]])
         return context.get_dummy_value()
 
     return types.void(p, types.intp, value, mask), codegen
-
-
-def _align_operand(vec):
-    return ir.Constant(ir.IntType(32), vec.dtype.bitwidth // 8)
-
-
-def _emit_masked_load(builder, vec, where, mask, passthrough):
-    operands = [where, _align_operand(vec), mask, passthrough]
-    return _emit_masked(builder, vec, "load", llvm_type(vec), operands)
-
-
-def _emit_masked_store(builder, vec, value, where, mask):
-    _emit_masked(builder, vec, "store", ir.VoidType(), [value, where, _align_operand(vec), mask])
 
 
 # ---- making vectors ---------------------------------------------------------------------------------------------
@@ -292,7 +214,7 @@ def lanes_of(typingctx, p):
     lanes = LANES[p.dtype]
 
     def codegen(context, builder, sig, args):
-        return ir.Constant(_INT64, lanes)
+        return ir.Constant(INT64, lanes)
 
     return types.intp(p), codegen
 
@@ -301,14 +223,14 @@ def lanes_of(typingctx, p):
 def first_lanes(typingctx, count, p):
     """Mask of the lanes below `count`, which may be negative (no lane) or too large (all lanes)."""
     vec = vec_of(p.dtype)
-    ints = VecType(_INT_OF[p.dtype], vec.lanes)
+    ints = VecType(INT_OF[p.dtype], vec.lanes)
 
     def codegen(context, builder, sig, args):
-        narrow = _LLVM_OF[ints.dtype]
-        top = ir.Constant(_INT64, vec.lanes)
+        narrow = LLVM_OF[ints.dtype]
+        top = ir.Constant(INT64, vec.lanes)
         # Clamped first: a count of more than 31 bits must not wrap in the 32-bit lanes of float32.
         count = builder.select(builder.icmp_signed("<", args[0], top), args[0], top)
-        bottom = ir.Constant(_INT64, 0)
+        bottom = ir.Constant(INT64, 0)
         count = builder.select(builder.icmp_signed(">", count, bottom), count, bottom)
         count = builder.trunc(count, narrow) if narrow.width < 64 else count
         iota = ir.Constant(llvm_type(ints), [ir.Constant(narrow, lane) for lane in range(vec.lanes)])
@@ -330,20 +252,14 @@ def fma(typingctx, a, b, c):
     return a(a, a, a), codegen
 
 
-def _unary(name, doc):
-    @intrinsic
-    def operation(typingctx, a):
-        def codegen(context, builder, sig, args):
-            return emit_call(builder, f"llvm.{name}.{suffix(a)}", llvm_type(a), args)
+@intrinsic
+def vsqrt(typingctx, a):
+    """Square root, correctly rounded."""
 
-        return a(a), codegen
+    def codegen(context, builder, sig, args):
+        return emit_call(builder, f"llvm.sqrt.{suffix(a)}", llvm_type(a), args)
 
-    operation.__doc__ = doc
-    return operation
-
-
-vsqrt = _unary("sqrt", "Square root, correctly rounded.")
-vabs = _unary("fabs", "Absolute value.")
+    return a(a), codegen
 
 
 def _extremum(predicate, doc):
@@ -380,7 +296,7 @@ def select(typingctx, mask, a, b):
 @infer_global(operator.truediv)
 class _Arithmetic(AbstractTemplate):
     def generic(self, args, kws):
-        if len(args) == 2 and isinstance(args[0], VecType) and args[0] == args[1]:
+        if len(args) == 2 and is_float(args[0]) and args[0] == args[1]:
             return signature(args[0], *args)
         return None
 
@@ -391,11 +307,6 @@ class _Negation(AbstractTemplate):
         return signature(args[0], *args) if len(args) == 1 and is_float(args[0]) else None
 
 
-@infer_global(operator.lt)
-@infer_global(operator.le)
-@infer_global(operator.gt)
-@infer_global(operator.ge)
-@infer_global(operator.eq)
 @infer_global(operator.ne)
 class _Comparison(AbstractTemplate):
     def generic(self, args, kws):
@@ -404,118 +315,27 @@ class _Comparison(AbstractTemplate):
         return None
 
 
-@infer_global(operator.and_)
-@infer_global(operator.or_)
-class _Logic(AbstractTemplate):
-    def generic(self, args, kws):
-        if len(args) == 2 and isinstance(args[0], VecType) and args[0] == args[1] and not is_float(args[0]):
-            return signature(args[0], *args)
-        return None
-
-
-def _lower_binary(op, float_instruction, int_instruction):
+def _lower_arithmetic(op, instruction):
     @lower_builtin(op, VecType, VecType)
     def lower(context, builder, sig, args):
-        name = float_instruction if is_float(sig.args[0]) else int_instruction
-        return getattr(builder, name)(*args)
+        return getattr(builder, instruction)(*args)
 
 
-_lower_binary(operator.add, "fadd", "add")
-_lower_binary(operator.sub, "fsub", "sub")
-_lower_binary(operator.mul, "fmul", "mul")
-_lower_binary(operator.truediv, "fdiv", "sdiv")
-_lower_binary(operator.and_, "", "and_")
-_lower_binary(operator.or_, "", "or_")
+_lower_arithmetic(operator.add, "fadd")
+_lower_arithmetic(operator.sub, "fsub")
+_lower_arithmetic(operator.mul, "fmul")
+_lower_arithmetic(operator.truediv, "fdiv")
 
 
 @lower_builtin(operator.neg, VecType)
-def _lower_neg(context, builder, sig, args):
+def _lower_negation(context, builder, sig, args):
     return builder.fneg(args[0])
 
 
-def _lower_comparison(op, predicate):
-    @lower_builtin(op, VecType, VecType)
-    def lower(context, builder, sig, args):
-        # != is true for NaN, as in IEEE 754; every other comparison with NaN is false.
-        compare = builder.fcmp_unordered if predicate == "!=" else builder.fcmp_ordered
-        return compare(predicate, *args)
-
-
-for _op, _predicate in (
-    (operator.lt, "<"),
-    (operator.le, "<="),
-    (operator.gt, ">"),
-    (operator.ge, ">="),
-    (operator.eq, "=="),
-    (operator.ne, "!="),
-):
-    _lower_comparison(_op, _predicate)
-
-
-# ---- bits -------------------------------------------------------------------------------------------------------
-
-
-@intrinsic
-def bits(typingctx, a):
-    """The bits of a float vector as a vector of integers of the same width."""
-    result = VecType(_INT_OF[a.dtype], a.lanes)
-
-    def codegen(context, builder, sig, args):
-        return builder.bitcast(args[0], llvm_type(result))
-
-    return result(a), codegen
-
-
-@intrinsic
-def from_bits(typingctx, a):
-    """The float vector with the bits of the integer vector `a`."""
-    result = VecType(_FLOAT_OF[a.dtype], a.lanes)
-
-    def codegen(context, builder, sig, args):
-        return builder.bitcast(args[0], llvm_type(result))
-
-    return result(a), codegen
-
-
-@intrinsic
-def isplat(typingctx, scalar, like):
-    """Integer vector with `scalar` in every lane, of the type of the integer vector `like`."""
-
-    def codegen(context, builder, sig, args):
-        return emit_splat(builder, like, context.cast(builder, args[0], scalar, like.dtype))
-
-    return like(scalar, like), codegen
-
-
-@intrinsic
-def shift_left(typingctx, a, count):
-    """Shift the lanes of the integer vector `a` left by `count` bits."""
-
-    def codegen(context, builder, sig, args):
-        return builder.shl(args[0], emit_splat(builder, a, context.cast(builder, args[1], count, a.dtype)))
-
-    return a(a, count), codegen
-
-
-@intrinsic
-def shift_right(typingctx, a, count):
-    """Shift the lanes of the integer vector `a` right by `count` bits, with the sign."""
-
-    def codegen(context, builder, sig, args):
-        return builder.ashr(args[0], emit_splat(builder, a, context.cast(builder, args[1], count, a.dtype)))
-
-    return a(a, count), codegen
-
-
-@intrinsic
-def to_float(typingctx, a):
-    """The integer vector `a` converted to floats of the same width."""
-    result = VecType(_FLOAT_OF[a.dtype], a.lanes)
-
-    def codegen(context, builder, sig, args):
-        return builder.sitofp(args[0], llvm_type(result))
-
-    return result(a), codegen
+@lower_builtin(operator.ne, VecType, VecType)
+def _lower_comparison(context, builder, sig, args):
+    # True for NaN, as in IEEE 754.
+    return builder.fcmp_unordered("!=", *args)
 
 
 # ---- across lanes -----------------------------------------------------------------------------------------------

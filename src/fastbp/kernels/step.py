@@ -30,7 +30,7 @@ from fastbp.kernels.barrier import (
 from fastbp.kernels.codes import Activation, Optimizer
 from fastbp.kernels.epilogue import activation_gradient_panel, bias_activation_panel
 from fastbp.kernels.gemm import gemm_panel, panel_count, panel_vectors
-from fastbp.kernels.layout import BIAS_ROW, DZ, FIRST_TILE, N_IN, N_OUT, TILES, WT, WT_ROWS, W_ROWS, H, W
+from fastbp.kernels.layout import BIAS_ROW, DZ, FIRST_TILE, N_IN, N_OUT, TILES, W_ROWS, WT, WT_ROWS, H, W
 from fastbp.kernels.microkernel import MR, gemm_tile_transposed, panel_width
 from fastbp.kernels.output import loss_gradient_rows, softmax_rows
 from fastbp.kernels.panels import gather_rows
@@ -47,7 +47,7 @@ STORE = int(Optimizer.STORE)
 
 
 class Network(NamedTuple):
-    """What is computed. `table` has a row for each layer, its columns are named in `layout`; the rest are codes and sizes."""
+    """What is computed: `table` has a row for each layer, with the columns of `layout`; the rest: codes and sizes."""
 
     table: np.ndarray
     activation: int

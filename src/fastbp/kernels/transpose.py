@@ -5,7 +5,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from fastbp.jit import jit
-from fastbp.kernels import simd
+from fastbp.kernels import vectors
 from fastbp.kernels.microkernel import MR, NV, panel_width
 from fastbp.kernels.simd import at, lanes_of
 
@@ -34,7 +34,7 @@ def _slice(builder, value, first, count):
 def _transpose_block(typingctx, source, target):
     """Transpose MR rows of one vector each: target[j * NR + i] = source[i * NR + j] for j below the lane count."""
     dtype = source.dtype
-    vec = simd.vec_of(dtype)
+    vec = vectors.vec_of(dtype)
     lanes = vec.lanes
     width = NV * lanes
     chunk = min(lanes, MR)
@@ -42,7 +42,7 @@ def _transpose_block(typingctx, source, target):
     def codegen(context, builder, sig, args):
         source, target = args
         offsets = [ir.Constant(ir.IntType(64), i * width) for i in range(MR)]
-        rows = [simd.emit_load(builder, vec, source, offset) for offset in offsets]
+        rows = [vectors.emit_load(builder, vec, source, offset) for offset in offsets]
         # log2(MR) rounds of zipping row i with row i + MR/2 leave the columns one after the other, MR elements each.
         step = MR
         while step > 1:
@@ -50,12 +50,12 @@ def _transpose_block(typingctx, source, target):
             pairs = [_zip(builder, rows[i], rows[i + half], lanes) for i in range(half)]
             rows = [row for pair in pairs for row in pair]
             step //= 2
-        part = simd.VecType(dtype, chunk)
+        part = vectors.VecType(dtype, chunk)
         for position in range(0, MR * lanes, chunk):
             column, first = divmod(position, MR)
             value = _slice(builder, rows[position // lanes], position % lanes, chunk)
             where = ir.Constant(ir.IntType(64), column * width + first)
-            simd.emit_store(builder, part, target, where, value)
+            vectors.emit_store(builder, part, target, where, value)
         return context.get_dummy_value()
 
     return types.void(source, target), codegen

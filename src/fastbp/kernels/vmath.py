@@ -24,7 +24,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from fastbp.kernels.simd import VecType, emit_fma, is_float, llvm_type, mask_of
+from fastbp.kernels.vectors import VecType, emit_fma, is_float, llvm_type, mask_of
 
 __all__ = ["vexp", "vlog", "vlogistic", "vtanh"]
 
