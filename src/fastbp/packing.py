@@ -2,26 +2,10 @@
 
 import numpy as np
 
-from fastbp.jit import jit
 from fastbp.kernels.layout import BIAS_ROW, W_ROWS, W
-from fastbp.kernels.panels import pack_rows, unpack_rows
-from fastbp.kernels.simd import at, pointer
+from fastbp.kernels.panels import pack_array, unpack_array
 
 __all__ = ["pack_parameters", "unpack_parameters"]
-
-
-@jit
-def _pack(array, buffer, first, stride):
-    """`array`, (rows, columns) C-contiguous, into panels from element `first` of `buffer` on."""
-    rows, columns = array.shape
-    pack_rows(rows, columns, pointer(array), 0, columns, 1, at(pointer(buffer), first), stride)
-
-
-@jit
-def _unpack(buffer, first, stride, array):
-    """The reverse of `_pack`."""
-    rows, columns = array.shape
-    unpack_rows(rows, columns, at(pointer(buffer), first), stride, pointer(array), columns)
 
 
 def _places(table: np.ndarray, width: int) -> list[tuple[int, int]]:
@@ -47,7 +31,7 @@ def pack_parameters(table: np.ndarray, arrays: list[np.ndarray], buffer: np.ndar
         NR in elements.
     """
     for array, (first, stride) in zip(arrays, _places(table, width), strict=True):
-        _pack(np.ascontiguousarray(np.atleast_2d(array), dtype=buffer.dtype), buffer, first, stride)
+        pack_array(np.ascontiguousarray(np.atleast_2d(array), dtype=buffer.dtype), buffer, first, stride)
 
 
 def unpack_parameters(table: np.ndarray, buffer: np.ndarray, arrays: list[np.ndarray], width: int) -> None:
@@ -55,8 +39,8 @@ def unpack_parameters(table: np.ndarray, buffer: np.ndarray, arrays: list[np.nda
     for array, (first, stride) in zip(arrays, _places(table, width), strict=True):
         target = np.atleast_2d(array)
         if target.flags.c_contiguous:
-            _unpack(buffer, first, stride, target)
+            unpack_array(buffer, first, stride, target)
         else:
             whole = np.empty(target.shape, dtype=buffer.dtype)
-            _unpack(buffer, first, stride, whole)
+            unpack_array(buffer, first, stride, whole)
             target[...] = whole

@@ -15,6 +15,7 @@ from fastbp.kernels.simd import (
     lanes_of,
     load,
     load_where,
+    pointer,
     prefetch,
     put,
     store,
@@ -22,7 +23,7 @@ from fastbp.kernels.simd import (
     zeros,
 )
 
-__all__ = ["gather_rows", "pack_rows", "unpack_rows"]
+__all__ = ["gather_rows", "pack_array", "pack_rows", "unpack_array", "unpack_rows"]
 
 
 # How far ahead rows are fetched whose parts are read one panel wide: about the time that memory takes.
@@ -126,3 +127,17 @@ def unpack_rows(rows, columns, source, stride, target, row_stride):
             else:
                 for j in range(0, left, lanes):
                     store_where(result, j, load(place, j), first_lanes(left - j, source))
+
+
+@jit
+def pack_array(array, buffer, first, stride):
+    """A C-contiguous matrix into panels that start at element `first` of `buffer`, `stride` elements apart."""
+    rows, columns = array.shape
+    pack_rows(rows, columns, pointer(array), 0, columns, 1, at(pointer(buffer), first), stride)
+
+
+@jit
+def unpack_array(buffer, first, stride, array):
+    """The reverse of `pack_array`."""
+    rows, columns = array.shape
+    unpack_rows(rows, columns, at(pointer(buffer), first), stride, pointer(array), columns)
