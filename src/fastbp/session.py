@@ -27,7 +27,8 @@ from fastbp.kernels.codes import ACTIVATIONS, LOSSES, OUTPUT_OF_LOSS
 from fastbp.kernels.codes import Optimizer as OptimizerCode
 from fastbp.kernels.layout import N_OUT
 from fastbp.kernels.predict import predict_rows
-from fastbp.kernels.step import Buffers, Data, Network, train_steps, transpose_weights
+from fastbp.kernels.run import Buffers, Data, Network
+from fastbp.kernels.step import train_steps, transpose_weights
 from fastbp.memory import aligned_zeros
 from fastbp.optimizers import Adam, Optimizer
 from fastbp.packing import pack_parameters, unpack_parameters
@@ -77,6 +78,7 @@ def _set_step_count(optimizer: Adam, t: int) -> None:
 def _network(plan: Plan, activation: str, output: int, loss: int) -> Network:
     return Network(
         plan.table,
+        plan.table.shape[0],
         int(ACTIVATIONS[activation]),
         int(output),
         int(loss),

@@ -1,4 +1,4 @@
-"""Atomic operations on the elements of an int64 array, and ways to pass the time."""
+"""Atomic operations on int64 in memory, and ways to pass the time."""
 
 import os
 
@@ -7,49 +7,43 @@ from numba import types
 from numba.extending import intrinsic
 
 from fastbp.jit import jit
+from fastbp.kernels.vectors import INT64, emit_address
 
 __all__ = ["atomic_add", "atomic_load", "atomic_store", "nap", "spin_hint", "yield_processor"]
 
-_INT64 = ir.IntType(64)
-
-
-def _element(context, builder, array, value, index):
-    data = context.make_array(array)(context, builder, value).data
-    return builder.gep(data, [index], source_etype=_INT64)
-
 
 @intrinsic
-def atomic_load(typingctx, array, index):
-    """Element of `array`, read in sequentially consistent order.
+def atomic_load(typingctx, p, index):
+    """Element `index` of the pointer `p`, read in sequentially consistent order.
 
     A plain load of a flag that another thread sets may be moved out of the loop that waits for it.
     """
 
     def codegen(context, builder, sig, args):
-        return builder.load_atomic(_element(context, builder, array, *args), "seq_cst", 8, typ=_INT64)
+        return builder.load_atomic(emit_address(builder, p.dtype, *args), "seq_cst", 8, typ=INT64)
 
-    return types.int64(array, types.intp), codegen
+    return types.int64(p, types.intp), codegen
 
 
 @intrinsic
-def atomic_store(typingctx, array, index, value):
-    """Set an element of `array` in sequentially consistent order."""
+def atomic_store(typingctx, p, index, value):
+    """Set element `index` of the pointer `p` in sequentially consistent order."""
 
     def codegen(context, builder, sig, args):
-        builder.store_atomic(args[2], _element(context, builder, array, *args[:2]), "seq_cst", 8)
+        builder.store_atomic(args[2], emit_address(builder, p.dtype, *args[:2]), "seq_cst", 8)
         return context.get_dummy_value()
 
-    return types.void(array, types.intp, types.int64), codegen
+    return types.void(p, types.intp, types.int64), codegen
 
 
 @intrinsic
-def atomic_add(typingctx, array, index, value):
-    """Add to an element of `array`; returns what it was before."""
+def atomic_add(typingctx, p, index, value):
+    """Add to element `index` of the pointer `p`; returns what it was before."""
 
     def codegen(context, builder, sig, args):
-        return builder.atomic_rmw("add", _element(context, builder, array, *args[:2]), args[2], "seq_cst")
+        return builder.atomic_rmw("add", emit_address(builder, p.dtype, *args[:2]), args[2], "seq_cst")
 
-    return types.int64(array, types.intp, types.int64), codegen
+    return types.int64(p, types.intp, types.int64), codegen
 
 
 @intrinsic

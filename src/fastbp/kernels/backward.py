@@ -298,8 +298,9 @@ def linear_backward(
     weight_decay = _check_number("weight_decay", weight_decay, 0.0)
     w = np.ascontiguousarray(w)
     dw, db = np.empty_like(w), np.empty(w.shape[1], dtype=w.dtype)
-    # The bias has no decay, and its "weights" are only read to be multiplied by 0: any finite vector will do.
-    targets = _Targets(w.ctypes.data, np.zeros_like(db).ctypes.data, dw.ctypes.data, db.ctypes.data, 0, 0)
+    # Biases are not decayed: what stands in for them is multiplied by 0. It must live until the kernel has run.
+    no_bias = np.zeros_like(db)
+    targets = _Targets(w.ctypes.data, no_bias.ctypes.data, dw.ctypes.data, db.ctypes.data, 0, 0)
     scalars = Scalars(0.0, 1.0, 0.0, 0.0, 0.0, 0.0)
     dx = _run(dz, x, w, targets, STORE, scalars, activation, weight_decay, n_threads)
     return dx, dw, db

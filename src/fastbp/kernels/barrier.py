@@ -7,6 +7,7 @@ workers that wait while Python is busy cost next to nothing.
 
 from fastbp.jit import jit
 from fastbp.kernels.atomics import atomic_add, atomic_load, atomic_store, nap, spin_hint, yield_processor
+from fastbp.kernels.simd import get
 
 __all__ = [
     "CONTROL_SIZE",
@@ -36,7 +37,7 @@ _YIELDS = 2_000
 
 @jit
 def _wait_for(control, generation):
-    spins = control[SPINS]
+    spins = get(control, SPINS)
     looks = 0
     while atomic_load(control, GENERATION) == generation:
         looks += 1
@@ -50,7 +51,10 @@ def _wait_for(control, generation):
 
 @jit
 def barrier(control, n_threads):
-    """Wait until all `n_threads` threads are here; returns whether they are to stop, the same to all of them."""
+    """Wait until all `n_threads` threads are here; returns whether they are to stop, the same to all of them.
+
+    `control` is a pointer to the control array.
+    """
     generation = atomic_load(control, GENERATION)
     if atomic_add(control, ARRIVED, 1) == n_threads - 1:
         # Decided by the last to arrive, before it lets the others go: one that looked for itself might see

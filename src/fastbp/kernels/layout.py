@@ -5,6 +5,9 @@ same shape, the transposed weights another; activations and deltas of a minibatc
 a workspace. Offsets count elements from the start of the buffer that is named.
 """
 
+from fastbp.jit import jit
+from fastbp.kernels.simd import get
+
 __all__ = [
     "BIAS_ROW",
     "COLUMNS",
@@ -18,6 +21,7 @@ __all__ = [
     "W_ROWS",
     "H",
     "W",
+    "entry",
 ]
 
 N_IN, N_OUT = 0, 1  # shape of the weights
@@ -28,3 +32,9 @@ H = 7  # workspace: the layer's input activations
 DZ = 8  # workspace: the gradient with respect to z; the output layer's activations before that
 FIRST_TILE, TILES = 9, 10  # number of the layer's first tile of dW, tiles in a panel (the last is the bias)
 COLUMNS = 11
+
+
+@jit
+def entry(table, layer, column):
+    """Element of the table, given as a pointer to int64."""
+    return get(table, layer * COLUMNS + column)

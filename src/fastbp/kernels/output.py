@@ -13,6 +13,7 @@ from fastbp.kernels.microkernel import NV, panel_width
 from fastbp.kernels.simd import (
     at,
     first_lanes,
+    get,
     hmax,
     hsum,
     lanes_of,
@@ -115,7 +116,7 @@ def _loss_gradient_row(loss, columns, output, stride, y, weight, eps):
 
 
 @jit
-def loss_gradient_rows(loss, columns, output, stride, y, order, weights, losses, first_row, end_row, eps):
+def loss_gradient_rows(loss, columns, output, stride, y, order, weights, weighted, losses, first_row, end_row, eps):
     """Losses of a minibatch's rows, and dz = (output - y) * weight in the place of the output.
 
     Parameters
@@ -130,10 +131,11 @@ def loss_gradient_rows(loss, columns, output, stride, y, order, weights, losses,
         Elements from one panel to the next.
     y : pointer, [read]
         Targets, (n, columns), C-contiguous.
-    order : array of int64, [read]
+    order : pointer to int64, [read]
         Row of `y` for each row of the minibatch.
-    weights : array of float64, [read]
-        A weight for each row of `y`, or empty.
+    weights : pointer to float64, [read]
+        A weight for each row of `y`; not read unless `weighted`.
+    weighted : bool
     losses : pointer to float64, [write]
         Weighted loss of each row of the minibatch.
     first_row, end_row : int
@@ -142,7 +144,8 @@ def loss_gradient_rows(loss, columns, output, stride, y, order, weights, losses,
         Spacing of the element type at 1: the bound of the clipping.
     """
     for row in range(first_row, end_row):
-        weight = weights[order[row]] if weights.size > 0 else 1.0
-        target = at(y, order[row] * columns)
+        sample = get(order, row)
+        weight = get(weights, sample) if weighted else 1.0
+        target = at(y, sample * columns)
         value = _loss_gradient_row(loss, columns, at(output, row * panel_width(output)), stride, target, weight, eps)
         put(losses, row, value * weight)

@@ -59,10 +59,10 @@ def _pack_edge(columns, source, column_stride, target):
 
 
 @jit
-def gather_rows(columns, source, row_stride, column_stride, order, target, stride, first_row, end_row):
+def gather_rows(columns, source, row_stride, column_stride, order, rows, target, stride, first_row, end_row):
     """Row ``order[r]`` of `source` into row `r` of a panel matrix, for the rows ``first_row:end_row``.
 
-    Rows beyond the end of `order` become zeros, so that a tile of MR rows may be computed whole.
+    Rows from `rows` on become zeros, so that a tile of MR rows may be computed whole.
 
     Parameters
     ----------
@@ -72,8 +72,10 @@ def gather_rows(columns, source, row_stride, column_stride, order, target, strid
         First element.
     row_stride, column_stride : int
         Of `source`, in elements; any sign.
-    order : array of int64, [read]
+    order : pointer to int64, [read]
         Rows to take.
+    rows : int
+        How many.
     target : pointer, [write]
         Panel matrix.
     stride : int
@@ -82,9 +84,9 @@ def gather_rows(columns, source, row_stride, column_stride, order, target, strid
         Rows of `target`.
     """
     width = panel_width(target)
-    for row in range(first_row, min(end_row, order.size)):
-        _pack_row(columns, at(source, order[row] * row_stride), column_stride, at(target, row * width), stride)
-    for row in range(max(first_row, order.size), end_row):
+    for row in range(first_row, min(end_row, rows)):
+        _pack_row(columns, at(source, get(order, row) * row_stride), column_stride, at(target, row * width), stride)
+    for row in range(max(first_row, rows), end_row):
         for panel in range(panel_count(columns, target)):
             base = at(target, panel * stride + row * width)
             for j in range(panel_vectors(columns, panel, target)):

@@ -1,9 +1,10 @@
 """Forward pass of many rows, a chunk at a time."""
 
 from fastbp.jit import jit
-from fastbp.kernels.layout import DZ, N_IN, N_OUT, H
+from fastbp.kernels.layout import DZ, N_IN, N_OUT, H, entry
 from fastbp.kernels.microkernel import MR, panel_width
 from fastbp.kernels.panels import gather_rows, unpack_rows
+from fastbp.kernels.run import view_network
 from fastbp.kernels.simd import address_pointer, at, pointer
 from fastbp.kernels.step import forward_rows
 
@@ -31,16 +32,16 @@ def predict_rows(network, params, workspace, x, x_row, x_column, order, result, 
     first, end : int
         Rows.
     """
-    table = network.table
-    last = table.shape[0] - 1
-    h = at(pointer(workspace), table[0, H])
-    output = at(pointer(workspace), table[last, DZ])
-    stride = network.row_capacity * panel_width(h)
-    n_out = table[last, N_OUT]
-    samples = address_pointer(x, h)
-    for row in range(first, end, network.batch):
-        rows = min(network.batch, end - row)
+    net = view_network(network)
+    weights, work, rows_in_order = pointer(params), pointer(workspace), pointer(order)
+    samples, targets = address_pointer(x, work), pointer(result)
+    h = at(work, entry(net.table, 0, H))
+    output = at(work, entry(net.table, net.layers - 1, DZ))
+    n_in, n_out = entry(net.table, 0, N_IN), entry(net.table, net.layers - 1, N_OUT)
+    stride = net.row_capacity * panel_width(h)
+    for row in range(first, end, net.batch):
+        rows = min(net.batch, end - row)
         padded = (rows + MR - 1) // MR * MR
-        gather_rows(table[0, N_IN], at(samples, row * x_row), x_row, x_column, order[:rows], h, stride, 0, padded)
-        forward_rows(network, pointer(params), pointer(workspace), 0, padded)
-        unpack_rows(rows, n_out, output, stride, at(pointer(result), row * n_out), n_out)
+        gather_rows(n_in, at(samples, row * x_row), x_row, x_column, rows_in_order, rows, h, stride, 0, padded)
+        forward_rows(net, weights, work, 0, padded)
+        unpack_rows(rows, n_out, output, stride, at(targets, row * n_out), n_out)

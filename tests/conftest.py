@@ -1,0 +1,20 @@
+"""Fixtures of all tests.
+
+Compiled code needs no care here: `fastbp.jit` keys its cache by a hash of all sources, so that no test runs code of
+sources that are no longer there.
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+# Programs that tests run in processes of their own import `support` too, and they have no conftest.
+sys.path.insert(0, str(Path(__file__).parent))
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """A generator of random numbers that begins anew, with the same seed, in every test."""
+    return np.random.default_rng(20240607)
