@@ -13,7 +13,7 @@ import llvmlite.binding as llvm
 from numba.core import config as numba_config
 from numba.core.codegen import get_host_cpu_features
 
-__all__ = ["TARGET", "Target"]
+__all__ = ["IS_X86", "TARGET", "Target", "cpu_name"]
 
 config: Any = numba_config  # its attributes are made at run time, from the environment
 
@@ -50,6 +50,9 @@ _AVX512 = Target("avx512", 64, True, 8, 3)
 _AVX2 = Target("avx2", 32, True, 4, 3)
 _NEON = Target("neon", 16, True, 4, 4)
 _GENERIC = Target("generic", 16, False, 4, 2)
+
+
+IS_X86 = platform.machine().lower() in ("x86_64", "amd64")
 
 
 def _enabled_features() -> set[str]:

@@ -7,7 +7,8 @@ from numba import types
 from numba.extending import intrinsic
 
 from fastbp.jit import jit
-from fastbp.kernels.vectors import INT64, emit_address
+from fastbp.kernels.vectors import INT64, emit_address, emit_call
+from fastbp.target import IS_X86
 
 __all__ = ["atomic_add", "atomic_load", "atomic_store", "nap", "spin_hint", "yield_processor"]
 
@@ -51,10 +52,8 @@ def spin_hint(typingctx):
     """Tell the core that this is a waiting loop."""
 
     def codegen(context, builder, sig, args):
-        if "x86" in builder.module.triple:
-            fnty = ir.FunctionType(ir.VoidType(), [])
-            name = "llvm.x86.sse2.pause"
-            builder.call(builder.module.globals.get(name) or ir.Function(builder.module, fnty, name), [])
+        if IS_X86:
+            emit_call(builder, "llvm.x86.sse2.pause", ir.VoidType(), [])
         return context.get_dummy_value()
 
     return types.void(), codegen

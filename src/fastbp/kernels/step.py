@@ -25,6 +25,7 @@ from fastbp.kernels.barrier import (
     barrier,
 )
 from fastbp.kernels.codes import Activation, Optimizer
+from fastbp.kernels.denormals import flush_denormals, restore_denormals
 from fastbp.kernels.epilogue import activation_gradient_panel, bias_activation_panel
 from fastbp.kernels.gemm import gemm_panel, panel_count, panel_vectors
 from fastbp.kernels.layout import BIAS_ROW, DZ, FIRST_TILE, N_IN, N_OUT, TILES, W_ROWS, WT, WT_ROWS, H, W, entry
@@ -143,43 +144,59 @@ def _transpose_weights_tile(table, layer, panel, row, vectors, w, transposed):
 
 
 @jit
-def _tile(network, view, layer, panel, tile, rows, acc, optimizer, scalars, weight_decay):
-    """One tile of dW (or of db), from the product to the new weights; returns the sum of w^2 before."""
+def _weight_tiles(network, view, layer, panel, first, end, rows, acc, optimizer, scalars, weight_decay):
+    """Tiles of dW in one panel, each from the product to the new weights; `first` and `end` count tiles of MR rows."""
     table = network.table
     width = panel_width(acc)
     stride = network.row_capacity * width
     vectors = panel_vectors(entry(table, layer, N_OUT), panel, acc)
     dz = at(view.workspace, entry(table, layer, DZ) + panel * stride)
-    row = tile * MR
-    place = entry(table, layer, W) + (panel * entry(table, layer, W_ROWS) + row) * width
+    panel_start = entry(table, layer, W) + panel * entry(table, layer, W_ROWS) * width
+    penalties = at(view.penalties, entry(table, layer, FIRST_TILE) + panel * entry(table, layer, TILES))
+    factor = 0.5 * weight_decay * rows * scalars.inverse_weight
+    transposes = layer > 0 and optimizer != STORE
+    for tile in range(first, end):
+        row = tile * MR
+        place = panel_start + row * width
+        w, m, v = at(view.params, place), at(view.moment_1, place), at(view.moment_2, place)
+        h = at(view.workspace, entry(table, layer, H) + row // width * stride + row % width)
+        gemm_tile_transposed(vectors, rows, h, dz, acc, False)
+        if weight_decay > 0.0:
+            put(penalties, tile, get(penalties, tile) + factor * sum_of_squares(MR, vectors, w))
+        update_tile(optimizer, MR, vectors, acc, w, m, v, scalars, weight_decay)
+        if transposes:
+            _transpose_weights_tile(table, layer, panel, row, vectors, w, view.transposed)
+
+
+@jit
+def _bias_tile(network, view, layer, panel, rows, acc, optimizer, scalars):
+    """The biases of one panel: their gradient is the sum of the rows of dz."""
+    table = network.table
+    width = panel_width(acc)
+    vectors = panel_vectors(entry(table, layer, N_OUT), panel, acc)
+    dz = at(view.workspace, entry(table, layer, DZ) + panel * network.row_capacity * width)
+    row = panel * entry(table, layer, W_ROWS) + entry(table, layer, BIAS_ROW)
+    place = entry(table, layer, W) + row * width
     w, m, v = at(view.params, place), at(view.moment_1, place), at(view.moment_2, place)
-    if row == entry(table, layer, BIAS_ROW):
-        sum_rows(rows, vectors, dz, acc)
-        update_tile(optimizer, 1, vectors, acc, w, m, v, scalars, 0.0)
-        return 0.0
-    h = at(view.workspace, entry(table, layer, H) + row // width * stride + row % width)
-    gemm_tile_transposed(vectors, rows, h, dz, acc, False)
-    squares = float(sum_of_squares(MR, vectors, w)) if weight_decay > 0.0 else 0.0
-    update_tile(optimizer, MR, vectors, acc, w, m, v, scalars, weight_decay)
-    if layer > 0 and optimizer != STORE:
-        _transpose_weights_tile(table, layer, panel, row, vectors, w, view.transposed)
-    return squares
+    sum_rows(rows, vectors, dz, acc)
+    update_tile(optimizer, 1, vectors, acc, w, m, v, scalars, 0.0)
 
 
 @jit
 def _tile_phase(network, view, rows, optimizer, scalars, weight_decay, first, end, thread):
-    """The tiles ``first:end`` of all layers."""
+    """The tiles ``first:end`` of all layers. The last tile of a panel is that of its biases."""
     table = network.table
     acc = at(view.scratch, thread * MR * panel_width(view.scratch))
-    factor = 0.5 * weight_decay * rows * scalars.inverse_weight
     for layer in range(network.layers):
-        start = entry(table, layer, FIRST_TILE)
-        per_panel = entry(table, layer, TILES)
-        count = per_panel * panel_count(entry(table, layer, N_OUT), acc)
-        for number in range(max(first, start), min(end, start + count)):
-            panel, tile = (number - start) // per_panel, (number - start) % per_panel
-            squares = _tile(network, view, layer, panel, tile, rows, acc, optimizer, scalars, weight_decay)
-            put(view.penalties, number, get(view.penalties, number) + factor * squares)
+        tiles = entry(table, layer, TILES)
+        for panel in range(panel_count(entry(table, layer, N_OUT), acc)):
+            base = entry(table, layer, FIRST_TILE) + panel * tiles
+            begin, stop = max(first - base, 0), min(end - base, tiles)
+            _weight_tiles(
+                network, view, layer, panel, begin, min(stop, tiles - 1), rows, acc, optimizer, scalars, weight_decay
+            )
+            if begin < stop == tiles:
+                _bias_tile(network, view, layer, panel, rows, acc, optimizer, scalars)
 
 
 @jit
@@ -211,28 +228,8 @@ def _scalars(optimizer, hyper, batch_weight, step_count):
 
 
 @jit
-def train_steps(network, buffers, data, optimizer, hyper, weight_decay, tile_bounds, control, thread):
-    """Train the minibatches that the control array names; all threads of a run call this.
-
-    Thread 0 returns after one slice of minibatches. The others wait for the next slice, until a shutdown is requested.
-
-    Parameters
-    ----------
-    network : Network
-    buffers : Buffers, [read+write]
-    data : Data, [read]
-    optimizer : int
-        `Optimizer`.
-    hyper : array of float64, (5,), [read]
-        Learning rate, momentum, beta_1, beta_2, epsilon.
-    weight_decay : float
-    tile_bounds : array of int64, (threads + 1,), [read]
-        First tile of each thread, and the end.
-    control : array of int64, (CONTROL_SIZE,), [read+write]
-        See `barrier`.
-    thread : int
-        Number of this thread.
-    """
+def _train_steps(network, buffers, data, optimizer, hyper, weight_decay, tile_bounds, control, thread):
+    """The loop of `train_steps`."""
     n_threads = tile_bounds.size - 1
     first_tile, end_tile = tile_bounds[thread], tile_bounds[thread + 1]
     net, view, places = view_network(network), view_run(buffers, data), pointer(control)
@@ -260,6 +257,37 @@ def train_steps(network, buffers, data, optimizer, hyper, weight_decay, tile_bou
         barrier(places, n_threads)
         if thread == 0:
             return
+
+
+@jit
+def train_steps(network, buffers, data, optimizer, hyper, weight_decay, tile_bounds, control, thread):
+    """Train the minibatches that the control array names; all threads of a run call this.
+
+    Thread 0 returns after one slice of minibatches. The others wait for the next slice, until a shutdown is requested.
+
+    Denormal numbers count as 0 meanwhile: the first moments of units that have died decay into them and stay there, and
+    every operation on one costs a hundred.
+
+    Parameters
+    ----------
+    network : Network
+    buffers : Buffers, [read+write]
+    data : Data, [read]
+    optimizer : int
+        `Optimizer`.
+    hyper : array of float64, (5,), [read]
+        Learning rate, momentum, beta_1, beta_2, epsilon.
+    weight_decay : float
+    tile_bounds : array of int64, (threads + 1,), [read]
+        First tile of each thread, and the end.
+    control : array of int64, (CONTROL_SIZE,), [read+write]
+        See `barrier`.
+    thread : int
+        Number of this thread.
+    """
+    mode = flush_denormals()
+    _train_steps(network, buffers, data, optimizer, hyper, weight_decay, tile_bounds, control, thread)
+    restore_denormals(mode)
 
 
 @jit

@@ -112,11 +112,19 @@ def sum_of_squares(rows, vectors, w):
 @jit
 def sum_rows(rows, vectors, dz, acc):
     """acc := sum of the rows of a panel: the gradient of the biases."""
-    for j in range(0, vectors * lanes_of(dz), lanes_of(dz)):
-        total = zeros(dz)
-        for row in range(rows):
-            total = total + load(dz, row * panel_width(dz) + j)
-        store(acc, j, total)
+    lanes, width = lanes_of(dz), panel_width(dz)
+    for j in range(0, vectors * lanes, lanes):
+        # Four chains: one addition has to wait for the one before it.
+        first, second, third, fourth = zeros(dz), zeros(dz), zeros(dz), zeros(dz)
+        whole = rows // 4 * 4
+        for row in range(0, whole, 4):
+            first = first + load(dz, row * width + j)
+            second = second + load(dz, (row + 1) * width + j)
+            third = third + load(dz, (row + 2) * width + j)
+            fourth = fourth + load(dz, (row + 3) * width + j)
+        for row in range(whole, rows):
+            first = first + load(dz, row * width + j)
+        store(acc, j, (first + second) + (third + fourth))
 
 
 @jit
