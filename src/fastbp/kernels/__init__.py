@@ -16,7 +16,7 @@ The layers below, downwards: `step` (one minibatch of a network) and `predict`; 
 """
 
 from fastbp.kernels.backward import linear_backward, linear_backward_update
-from fastbp.kernels.matmul import linear, matmul
+from fastbp.kernels.dense import linear, matmul
 from fastbp.kernels.state import LinearState
 
 __all__ = ["LinearState", "linear", "linear_backward", "linear_backward_update", "matmul"]

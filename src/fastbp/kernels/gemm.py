@@ -28,35 +28,35 @@ def panel_vectors(columns, panel, p):
 
 
 @jit
-def gemm_panel(k, vectors, a, a_stride, b, c, first_row, end_row, kc):
-    """C := A . B for one column panel of B and C and the rows ``first_row:end_row`` of A and C.
+def gemm_panel(k_begin, k_end, vectors, a, a_stride, b, c, first_row, end_row, kc):
+    """C := or += A[:, k_begin:k_end] . B[k_begin:k_end] for one column panel of B and C and some rows of A and C.
 
     Blocks of k outermost, so that `kc` rows of B stay in L1 while all row tiles pass over them; the sum of every
     element runs through k in order, whatever the rows and the blocks are.
 
     Parameters
     ----------
-    k : int
-        Columns of A, rows of B; > 0.
+    k_begin, k_end : int
+        Part of the sum; `k_begin` is a multiple of `kc`. A part that begins at 0 overwrites C, a later one adds to it.
     vectors : int
         Vectors of the panel that are computed.
     a : pointer, [read]
-        Panel matrix (rows, k).
+        Panel matrix (rows, k_end or more).
     b, c : pointer, [read], [write]
         One panel each.
     first_row, end_row : int
-        Multiples of MR.
+        Rows of A and C, multiples of MR.
     kc : int
         Block size of k, a multiple of NR.
     """
     width = panel_width(a)
-    for k0 in range(0, k, kc):
+    for k0 in range(k_begin, k_end, kc):
         a_block = at(a, k0 // width * a_stride)
         b_block = at(b, k0 * width)
         for row in range(first_row, end_row, MR):
             gemm_tile(
                 vectors,
-                min(kc, k - k0),
+                min(kc, k_end - k0),
                 at(a_block, row * width),
                 a_stride,
                 b_block,

@@ -23,12 +23,15 @@ from fastbp.threads import choose_threads, run_on_threads
 
 __all__ = ["linear", "matmul"]
 
-# Rows of x that are packed at a time (MC): as many as fill half of an L2 of 2 MB, but so many that the panels of w
-# are worth their packing. And the block of the sum (KC, rounded down to whole panels).
+# Rows of x that are packed at a time (MC): as many as fill half of an L2 of 2 MB, but so many that the panels of w are
+# worth their packing. Panels of w that are packed at a time: a single one is read in short pieces, a page or more
+# apart. And the block of the sum (KC, rounded down to whole panels).
 _BLOCK_BYTES = 1 << 20
 _MC = 192
+_GROUP_BYTES = 1 << 19
 _KC = 192
 
+IDENTITY = int(Activation.IDENTITY)
 ELEMENTWISE = {name: code for name, code in ACTIVATIONS.items() if code != Activation.SOFTMAX}
 
 
@@ -43,7 +46,7 @@ def _clear_padding(rows, padded, columns, target, stride):
 
 
 @jit
-def _linear_block(workspace, x, w, bias, out, shape, strides, rows, panels, mc, kc, activation):
+def _linear_block(workspace, x, w, bias, out, shape, strides, rows, panels, blocks, activation):
     """One thread's share of ``out = act(x . w + bias)``.
 
     Parameters
@@ -57,40 +60,61 @@ def _linear_block(workspace, x, w, bias, out, shape, strides, rows, panels, mc, 
         In elements; `out` is C-contiguous.
     rows, panels : (first, end)
         Share of the rows and of the column panels of the result.
-    mc, kc : int
-        Block sizes; `kc` is a multiple of the panel width.
+    blocks : (mc, kc, group)
+        Rows of x packed at a time, block of the sum (whole panels), panels of w packed at a time.
     activation : int
     """
     _, k, n = shape
+    mc, kc, group = blocks
+    keep = rows[1] - rows[0] > mc
     like = pointer(workspace)
     width = panel_width(like)
     stride = (mc + 1) * width
     a = like
     c = at(a, (k + width - 1) // width * stride)
     b = at(c, (mc + 2) * width)
-    # With all rows in one block a panel of w is used up before the next one is packed: it stays in cache.
-    w_stride = k * width if rows[1] - rows[0] > mc else 0
     no_bias = at(c, (mc + 1) * width)
     for j in range(0, width, lanes_of(like)):
         store(no_bias, j, zeros(like))
+    samples, weights, result = address_pointer(x, like), address_pointer(w, like), address_pointer(out, like)
     for row in range(rows[0], rows[1], mc):
         count = min(mc, rows[1] - row)
-        padded = (count + MR - 1) // MR * MR
-        pack_rows(count, k, address_pointer(x, like), row * strides[0], strides[0], strides[1], a, stride)
-        _clear_padding(count, padded, k, a, stride)
+        pack_rows(count, k, samples, row * strides[0], strides[0], strides[1], a, stride)
+        _clear_padding(count, (count + MR - 1) // MR * MR, k, a, stride)
         for panel in range(panels[0], panels[1]):
-            columns = min(width, n - panel * width)
-            w_panel = at(b, (panel - panels[0]) * w_stride)
-            if row == rows[0]:
-                first = panel * width * strides[3]
-                pack_rows(k, columns, address_pointer(w, like), first, strides[2], strides[3], w_panel, 0)
-            gemm_panel(k, panel_vectors(n, panel, like), a, stride, w_panel, c, 0, padded, kc)
+            first = panel * width
+            columns = min(width, n - first)
+            place = panel - panels[0] if keep else (panel - panels[0]) % group
+            if row == rows[0] and (panel - panels[0]) % group == 0:
+                end = min(min(panel + group, panels[1]) * width, n)
+                packed = at(b, place * k * width)
+                pack_rows(k, end - first, weights, first * strides[3], strides[2], strides[3], packed, k * width)
             if bias != 0:
                 # A whole vector of biases may reach beyond their array: they are copied like any other row.
-                pack_rows(1, columns, address_pointer(bias, like), panel * width, 0, 1, no_bias, 0)
-            if bias != 0 or activation != 0:
-                bias_activation_panel(activation, columns, c, no_bias, 0, count)
-            unpack_rows(count, columns, c, 0, at(address_pointer(out, like), row * n + panel * width), n)
+                pack_rows(1, columns, address_pointer(bias, like), first, 0, 1, no_bias, 0)
+            code = activation if bias != 0 or activation != IDENTITY else -1
+            target = at(result, row * n + first)
+            _panel(k, columns, a, stride, at(b, place * k * width), c, count, kc, no_bias, code, target, n)
+
+
+@jit
+def _panel(k, columns, a, stride, w, c, rows, kc, bias, activation, target, row_stride):
+    """One panel of the result, from the packed operands to `target`; `activation` -1 leaves out the bias, too.
+
+    Written out tile by tile, the result's cache lines are fetched while the next tile is computed.
+    """
+    vectors = panel_vectors(columns, 0, a)
+    width = panel_width(a)
+    tiles = (rows + MR - 1) // MR
+    last_block = (k - 1) // kc * kc
+    gemm_panel(0, last_block, vectors, a, stride, w, c, 0, tiles * MR, kc)
+    for tile in range(tiles):
+        row = tile * MR
+        count = min(MR, rows - row)
+        gemm_panel(last_block, k, vectors, a, stride, w, c, row, row + MR, kc)
+        if activation >= 0:
+            bias_activation_panel(activation, columns, c, bias, row, row + count)
+        unpack_rows(count, columns, at(c, row * width), 0, at(target, row * row_stride), row_stride)
 
 
 _local = threading.local()
@@ -119,6 +143,7 @@ def _linear(
     by_rows = row_tiles >= 4 * count or row_tiles >= w_panels
     units = row_tiles if by_rows else w_panels
     mc = min(max(_MC, _BLOCK_BYTES // (k * dtype.itemsize) // MR * MR), row_tiles * MR)
+    group = min(max(1, _GROUP_BYTES // (k * width * dtype.itemsize)), w_panels)
     strides = tuple(s // dtype.itemsize for s in (*x.strides, *w.strides))
     bias = 0 if b is None else b.ctypes.data
 
@@ -126,7 +151,7 @@ def _linear(
         first, end = units * thread // count, units * (thread + 1) // count
         rows = (min(first * MR, m), min(end * MR, m)) if by_rows else (0, m)
         panels = (0, w_panels) if by_rows else (first, end)
-        w_kept = panels[1] - panels[0] if rows[1] - rows[0] > mc else 1
+        w_kept = panels[1] - panels[0] if rows[1] - rows[0] > mc else group
         size = x_panels * (mc + 1) * width + (mc + 2) * width + w_kept * k * width
         _linear_block(
             _workspace(size, dtype),
@@ -138,8 +163,7 @@ def _linear(
             strides,
             rows,
             panels,
-            mc,
-            kc,
+            (mc, kc, group),
             code,
         )
 
