@@ -113,7 +113,7 @@ def load(path: Path) -> Saved:
         If it is another kind of file.
     """
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             header = json.loads(str(arrays["header"]))
             if header["format"] != _FORMAT:
                 raise ValueError(f"unknown format {header['format']!r}")

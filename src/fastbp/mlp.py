@@ -11,6 +11,7 @@ from fastbp.fit import History, Stopping, predict, train
 from fastbp.initialization import glorot_uniform
 from fastbp.kernels.codes import LOSSES, OUTPUT_OF_LOSS, Activation
 from fastbp.optimizers import Adam, Optimizer
+from fastbp.threads import choose_threads
 
 __all__ = ["MLP"]
 
@@ -180,7 +181,7 @@ class MLP:
         """
         checked = self._check_data(x, y, sample_weight)
         _positive_int("epochs", epochs)
-        _positive_int("batch_size", batch_size)
+        _check_settings(batch_size, weight_decay, n_threads)
         self.reset()
         self.optimizer = Adam() if optimizer is None else optimizer
         self._train(checked, epochs, batch_size, weight_decay, shuffle, stopping, n_threads, verbose)
@@ -208,7 +209,7 @@ class MLP:
             This network.
         """
         checked = self._check_data(x, y, sample_weight)
-        _positive_int("batch_size", batch_size)
+        _check_settings(batch_size, weight_decay, n_threads)
         if optimizer is not None or self.optimizer is None:
             self.optimizer = Adam() if optimizer is None else optimizer
         self._train(checked, 1, batch_size, weight_decay, shuffle, None, n_threads, verbose=False)
@@ -328,8 +329,6 @@ class MLP:
         verbose: bool,
     ) -> None:
         x, y, sample_weight = checked
-        if not weight_decay >= 0:
-            raise ValueError(f"weight_decay must be a number >= 0, got {weight_decay!r}")
         assert self.optimizer is not None
         train(
             list(self.weights),
@@ -354,3 +353,10 @@ class MLP:
 def _positive_int(name: str, value: int) -> None:
     if not isinstance(value, int | np.integer) or value < 1:
         raise ValueError(f"{name} must be a positive integer, got {value!r}")
+
+
+def _check_settings(batch_size: int, weight_decay: float, n_threads: int | None) -> None:
+    _positive_int("batch_size", batch_size)
+    if not weight_decay >= 0:
+        raise ValueError(f"weight_decay must be a number >= 0, got {weight_decay!r}")
+    choose_threads(n_threads, 0.0, 1)

@@ -69,6 +69,16 @@ def _forward(problem: Problem, x: np.ndarray, eps: float) -> tuple[list[_Layer],
     raise AssertionError("a network has at least one layer")
 
 
+def check_outputs(problem: Problem, comp: np.ndarray) -> None:
+    """Check the outputs of the network on all of x."""
+    exact = problem.as_type(wide(problem.x).dtype)
+    output = OUTPUTS[problem.loss]
+    ref = refbp.predict(exact.weights, exact.biases, exact.x, activation=problem.activation, output=output)
+    _, _, error = _forward(problem, exact.x, np.finfo(problem.x.dtype).eps)
+    assert comp.dtype == problem.x.dtype
+    assert_within(comp, ref, error, f"outputs, {problem.activation}, {output}")
+
+
 def gradient_errors(problem: Problem) -> list[np.ndarray]:
     """Bounds of the errors of the mean gradient of one minibatch, of all weights and then all biases."""
     eps = np.finfo(problem.x.dtype).eps

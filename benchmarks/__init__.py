@@ -1,0 +1,1 @@
+"""Measurements of fastbp; see README.md in this folder."""

@@ -1,0 +1,197 @@
+"""`fastbp.MLP`: training against refbp, errors, saving."""
+
+import numpy as np
+import pytest
+
+import refbp
+from fastbp import MLP, SGD, Adam
+from fastbp.fit import Stopping
+
+TARGETS = {
+    "squared_error": lambda rng, n: rng.standard_normal((n, 3)),
+    "poisson": lambda rng, n: rng.poisson(2.0, (n, 3)).astype(float),
+    "log_loss": lambda rng, n: np.eye(3)[rng.integers(3, size=n)],
+    "binary_log_loss": lambda rng, n: rng.integers(2, size=(n, 3)).astype(float),
+}
+
+
+@pytest.fixture
+def x():
+    return np.random.default_rng(3).standard_normal((83, 5))
+
+
+def make_targets(loss: str, n: int) -> np.ndarray:
+    return TARGETS[loss](np.random.default_rng(4), n)
+
+
+@pytest.mark.smoke
+@pytest.mark.parametrize("loss", TARGETS)
+@pytest.mark.parametrize("activation", ["identity", "relu", "tanh", "logistic"])
+def test_training_follows_the_reference(loss, activation, x):
+    y = make_targets(loss, len(x))
+    comp = MLP((5, 9, 4, 3), activation=activation, loss=loss, dtype="float64", seed=11)
+    ref_weights, ref_biases = [w.copy() for w in comp.weights], [b.copy() for b in comp.biases]
+    rng = np.random.RandomState(11)
+    refbp.initialize([5, 9, 4, 3], activation, rng)  # the draws that come before the first shuffle
+    history = refbp.History()
+    refbp.train(
+        ref_weights,
+        ref_biases,
+        refbp.Adam(0.01),
+        x,
+        y,
+        activation=activation,
+        loss=loss,
+        weight_decay=0.1,
+        batch_size=16,
+        max_epochs=4,
+        rng=rng,
+        history=history,
+    )
+    comp.fit(x, y, epochs=4, batch_size=16, optimizer=Adam(0.01), weight_decay=0.1)
+    for ref, got in zip((*ref_weights, *ref_biases), (*comp.weights, *comp.biases), strict=True):
+        np.testing.assert_allclose(got, ref, rtol=1e-11, atol=1e-13)
+    np.testing.assert_allclose(comp.history.loss_curve, history.loss_curve, rtol=1e-12)
+    ref_output = refbp.predict(ref_weights, ref_biases, x, activation=activation, output=comp.output)
+    np.testing.assert_allclose(comp.predict(x), ref_output, rtol=1e-10)
+
+
+def test_weights_are_views_into_one_buffer(x):
+    net = MLP((5, 4, 3), seed=0)
+    whole = net.weights[0].base
+    assert all(array.base is whole for array in (*net.weights, *net.biases))
+    before = net.predict(x)
+    net.biases[-1][...] += 1.0
+    np.testing.assert_allclose(net.predict(x), before + 1.0, rtol=1e-5, atol=1e-5)
+
+
+def test_a_seed_means_one_network_for_any_number_of_threads(x):
+    y = make_targets("log_loss", len(x))
+    networks = [MLP((5, 33, 3), loss="log_loss", seed=7).fit(x, y, epochs=3, n_threads=n) for n in (1, 2, 3, 7)]
+    for other in networks[1:]:
+        for a, b in zip(networks[0].weights, other.weights, strict=True):
+            np.testing.assert_array_equal(a, b)
+    assert any((a != b).any() for a, b in zip(networks[0].weights, MLP((5, 33, 3), seed=8).weights, strict=True))
+
+
+def test_class_numbers_are_targets(x):
+    numbers = np.random.default_rng(0).integers(3, size=len(x))
+    fits = [MLP((5, 8, 3), loss="log_loss", seed=0).fit(x, y, epochs=2) for y in (numbers, np.eye(3)[numbers])]
+    np.testing.assert_array_equal(fits[0].weights[0], fits[1].weights[0])
+
+
+def test_partial_fit_is_an_epoch(x):
+    y = make_targets("squared_error", len(x))
+    whole = MLP((5, 8, 3), seed=0).fit(x, y, epochs=3, shuffle=False)
+    parts = MLP((5, 8, 3), seed=0)
+    for _ in range(3):
+        parts.partial_fit(x, y, shuffle=False)
+    np.testing.assert_array_equal(whole.weights[0], parts.weights[0])
+    assert parts.optimizer.t == whole.optimizer.t == 3
+
+
+@pytest.mark.parametrize("optimizer", [Adam(0.01), SGD(0.05, schedule="invscaling")])
+def test_a_saved_network_goes_on_as_the_one_in_memory(tmp_path, x, optimizer):
+    y = make_targets("squared_error", len(x))
+    net = MLP((5, 8, 3), activation="tanh", dtype="float64", seed=0).fit(x, y, epochs=2, optimizer=optimizer)
+    net.save(tmp_path / "net.npz")
+    loaded = MLP.load(tmp_path / "net.npz")
+    np.testing.assert_array_equal(loaded.predict(x), net.predict(x))
+    assert loaded.history == net.history
+    for each in (net, loaded):
+        each.partial_fit(x, y, shuffle=False)
+    for a, b in zip((*net.weights, *net.biases), (*loaded.weights, *loaded.biases), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert [path.name for path in tmp_path.iterdir()] == ["net.npz"]
+
+
+def test_a_failed_save_leaves_the_old_file(tmp_path, monkeypatch, x):
+    path = tmp_path / "net.npz"
+    net = MLP((5, 3), seed=0)
+    net.save(path)
+    old = path.read_bytes()
+
+    def full_disk(*_args, **_arrays):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(np, "savez", full_disk)
+    with pytest.raises(OSError, match="No space"):
+        net.save(path)
+    assert path.read_bytes() == old
+    assert [entry.name for entry in tmp_path.iterdir()] == ["net.npz"]
+
+
+@pytest.mark.parametrize("content", [b"", b"not an archive", b"PK\x03\x04 nor this"])
+def test_loading_something_else(tmp_path, content):
+    path = tmp_path / "other.npz"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"other\.npz is not a network"):
+        MLP.load(path)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"layer_sizes": (5,)}, "layer_sizes"),
+        ({"layer_sizes": (5, 0, 3)}, "layer_sizes"),
+        ({"activation": "softplus"}, "activation"),
+        ({"loss": "hinge"}, "loss"),
+        ({"dtype": "float16"}, "dtype"),
+    ],
+)
+def test_bad_settings_are_named(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        MLP(**({"layer_sizes": (5, 3)} | arguments))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"x": np.zeros((83, 4))}, "x must have shape"),
+        ({"x": np.zeros((0, 5)), "y": np.zeros((0, 3))}, "at least one row"),
+        ({"x": np.full((83, 5), np.nan)}, "x must be finite"),
+        ({"y": np.zeros((83, 2))}, "y must have shape"),
+        ({"y": np.zeros((82, 3))}, "y must have shape"),
+        ({"y": np.full((83, 3), np.inf)}, "y must be finite"),
+        ({"sample_weight": np.ones(82)}, "sample_weight must have shape"),
+        ({"sample_weight": np.full(83, np.nan)}, "sample_weight must be finite"),
+        ({"epochs": 0}, "epochs"),
+        ({"batch_size": 0}, "batch_size"),
+        ({"weight_decay": -1.0}, "weight_decay"),
+        ({"n_threads": 0}, "n_threads"),
+    ],
+)
+def test_bad_data_is_named_and_changes_nothing(change, message, x):
+    net = MLP((5, 4, 3), seed=0).fit(x, make_targets("squared_error", len(x)), epochs=2)
+    before = [w.copy() for w in net.weights]
+    arguments = {"x": x, "y": make_targets("squared_error", len(x))} | change
+    with pytest.raises(ValueError, match=message):
+        net.fit(**arguments)
+    for old, now in zip(before, net.weights, strict=True):
+        np.testing.assert_array_equal(old, now)
+    assert len(net.history.loss_curve) == 2
+
+
+def test_negative_counts(x):
+    with pytest.raises(ValueError, match="negative"):
+        MLP((5, 3), loss="poisson").fit(x, -np.ones((83, 3)))
+
+
+def test_divergence_is_an_error(x):
+    with pytest.raises(ValueError, match="non-finite"), np.errstate(all="ignore"):
+        MLP((5, 50, 3), seed=0).fit(x, 1e6 * make_targets("squared_error", 83), optimizer=SGD(10.0), epochs=50)
+
+
+def test_stopping(x):
+    net = MLP((5, 3), seed=0).fit(x, np.zeros((83, 3)), epochs=5000, stopping=Stopping(tol=1.0, n_iter_no_change=2))
+    assert net.history.stop_reason == "tol"
+    assert net.history.n_iter < 5000
+
+
+@pytest.mark.parametrize("make", [np.asfortranarray, lambda x: x[::-1], lambda x: np.repeat(x, 2, 1)[:, ::2], list])
+def test_any_layout_of_the_samples(make, x):
+    y = make_targets("squared_error", len(x))
+    like = MLP((5, 4, 3), dtype="float64", seed=0).fit(np.array(make(x)), y, epochs=2)
+    comp = MLP((5, 4, 3), dtype="float64", seed=0).fit(make(x), y, epochs=2)
+    np.testing.assert_array_equal(comp.weights[0], like.weights[0])
+    np.testing.assert_array_equal(comp.predict(make(x)), like.predict(np.array(make(x))))

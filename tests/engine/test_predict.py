@@ -1,0 +1,78 @@
+"""The forward pass of any number of rows against refbp, to a bound of its rounding errors."""
+
+import numpy as np
+import pytest
+from support.error_analysis import OUTPUTS, check_outputs
+from support.lattice import DTYPES, HIDDEN, LAYOUTS, panel_width, row_sizes
+from support.networks import LOSSES, make_problem
+
+from fastbp.session import predict
+
+each_dtype = pytest.mark.parametrize("dtype", DTYPES)
+
+
+def outputs(problem, n_threads=1, x=None):
+    return predict(
+        problem.weights,
+        problem.biases,
+        problem.x if x is None else x,
+        activation=problem.activation,
+        output=OUTPUTS[problem.loss],
+        n_threads=n_threads,
+    )
+
+
+@pytest.mark.smoke
+@pytest.mark.parametrize("activation", HIDDEN)
+@pytest.mark.parametrize("loss", LOSSES)
+@each_dtype
+def test_outputs(dtype, activation, loss, rng):
+    nr = panel_width(dtype)
+    for n in row_sizes(dtype):
+        for sizes in [(1, 1), (5, nr + 1, 3), (nr - 1, 4, nr), (3, 1, 2 * nr + 1, 7, 2)]:
+            problem = make_problem(rng, sizes, n=n, activation=activation, loss=loss, dtype=dtype)
+            check_outputs(problem, outputs(problem))
+
+
+@each_dtype
+def test_rows_beyond_a_chunk(dtype, rng):
+    problem = make_problem(rng, (3, 5, 2), n=9001, loss="log_loss", dtype=dtype)
+    comp = outputs(problem)
+    check_outputs(problem, comp)
+    for threads in (2, 3, 7, None):
+        np.testing.assert_array_equal(outputs(problem, threads), comp)
+
+
+@each_dtype
+def test_a_row_does_not_depend_on_the_others(dtype, rng):
+    problem = make_problem(rng, (7, 30, 5), n=40, loss="log_loss", dtype=dtype)
+    comp = outputs(problem)
+    for row in range(40):
+        np.testing.assert_array_equal(outputs(problem, x=problem.x[row : row + 1])[0], comp[row])
+    problem.x[17] = np.nan
+    again = outputs(problem)
+    assert np.isnan(again[17]).all()
+    np.testing.assert_array_equal(np.delete(again, 17, axis=0), np.delete(comp, 17, axis=0))
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@each_dtype
+def test_layouts(dtype, layout, rng):
+    problem = make_problem(rng, (panel_width(dtype) + 3, 6, 2), n=50, dtype=dtype)
+    ref = outputs(problem)
+    np.testing.assert_array_equal(outputs(problem, x=LAYOUTS[layout](problem.x)), ref)
+    problem.weights = [LAYOUTS[layout](w) for w in problem.weights]
+    np.testing.assert_array_equal(outputs(problem), ref)
+
+
+@each_dtype
+def test_no_rows(dtype, rng):
+    problem = make_problem(rng, (3, 6, 2), dtype=dtype)
+    assert outputs(problem, x=problem.x[:0]).shape == (0, 2)
+
+
+def test_of_another_type_is_converted(rng):
+    problem = make_problem(rng, (3, 6, 2), dtype=np.float32)
+    comp = outputs(problem, x=problem.x.astype(np.float64))
+    assert comp.dtype == np.float32
+    np.testing.assert_array_equal(comp, outputs(problem))

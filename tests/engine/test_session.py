@@ -1,0 +1,178 @@
+"""What a session reads, writes back and leaves alone, and how one goes on where another ended."""
+
+import copy
+import threading
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from support.lattice import DTYPES, panel_width
+from support.networks import (
+    MOMENTS,
+    OPTIMIZERS,
+    Result,
+    assert_identical,
+    assert_same,
+    check_training,
+    make_optimizer,
+    make_problem,
+    train,
+    train_reference,
+)
+
+from fastbp.session import Session
+
+each_dtype = pytest.mark.parametrize("dtype", DTYPES)
+each_optimizer = pytest.mark.parametrize("optimizer", OPTIMIZERS)
+
+
+def open_session(problem, optimizer, weights=None, biases=None, **keywords):
+    return Session(
+        problem.weights if weights is None else weights,
+        problem.biases if biases is None else biases,
+        optimizer,
+        problem.x,
+        problem.y,
+        activation=problem.activation,
+        loss=problem.loss,
+        weight_decay=problem.weight_decay,
+        batch_size=problem.batch_size,
+        sample_weight=problem.sample_weight,
+        **keywords,
+    )
+
+
+@each_dtype
+def test_packing_and_unpacking_changes_nothing(dtype, rng):
+    nr = panel_width(dtype)
+    for sizes in [(1, 1), (nr, nr), (nr + 1, nr - 1, 2 * nr + 1, 3)]:
+        problem = make_problem(rng, sizes, dtype=dtype)
+        for optimizer in OPTIMIZERS:
+            result = train(replace(problem, orders=[]), make_optimizer(optimizer))
+            for before, after in zip(problem.params, result.params, strict=True):
+                np.testing.assert_array_equal(after, before)
+            for name in MOMENTS[type(result.optimizer).__name__]:
+                for moment, p in zip(getattr(result.optimizer, name), problem.params, strict=True):
+                    assert moment.shape == p.shape
+                    assert moment.dtype == dtype
+                    assert not moment.any()
+
+
+@each_optimizer
+@each_dtype
+def test_a_second_session_goes_on(dtype, optimizer, rng):
+    problem = make_problem(rng, (5, 20, 3), epochs=4, dtype=dtype)
+    at_once = train(problem, make_optimizer(optimizer))
+    first = train(replace(problem, orders=problem.orders[:1]), make_optimizer(optimizer))
+    rest = replace(problem, weights=first.params[:2], biases=first.params[2:], orders=problem.orders[1:])
+    second = train(rest, first.optimizer)
+    assert_identical(replace_losses(second, first.losses + second.losses), at_once)
+
+
+def replace_losses(result, losses):
+    return Result(result.params, losses, result.optimizer)
+
+
+@each_optimizer
+def test_given_moments(optimizer, rng):
+    problem = make_problem(rng, (5, 9, 3), epochs=2)
+    given = make_optimizer(optimizer)
+    for name in MOMENTS[type(given).__name__]:
+        setattr(given, name, [rng.uniform(0, 0.1, p.shape) for p in problem.params])
+    if optimizer == "Adam":
+        given.t = 7
+    check_training(problem, given)
+
+
+@each_optimizer
+def test_sync_in_between(optimizer, rng):
+    problem = make_problem(rng, (5, 9, 3), epochs=3)
+    ref = train(problem, make_optimizer(optimizer))
+    weights, biases, comp = copy.deepcopy(problem.weights), copy.deepcopy(problem.biases), make_optimizer(optimizer)
+    losses = []
+    with open_session(problem, comp, weights, biases, n_threads=1) as session:
+        for i, order in enumerate(problem.orders):
+            losses.append(session.epoch(order))
+            session.sync()
+            so_far = train_reference(replace(problem, orders=problem.orders[: i + 1]), make_optimizer(optimizer))
+            assert_same(Result([*weights, *biases], losses, comp), so_far)
+    assert_identical(Result([*weights, *biases], losses, comp), ref)
+
+
+def test_learning_rate_is_read_at_every_epoch(rng):
+    problem = make_problem(rng, (5, 9, 3), epochs=2)
+    weights, biases, optimizer = copy.deepcopy(problem.weights), copy.deepcopy(problem.biases), make_optimizer("SGD")
+    with open_session(problem, optimizer, weights, biases) as session:
+        session.epoch(problem.orders[0])
+        session.sync()
+        after_one = copy.deepcopy(weights)
+        optimizer.learning_rate /= 5
+        session.epoch(problem.orders[1])
+    half = replace(problem, weights=after_one, biases=copy.deepcopy(problem.biases), orders=problem.orders[1:])
+    first = train_reference(replace(problem, orders=problem.orders[:1]), make_optimizer("SGD"))
+    half.biases = first.params[2:]
+    second = train_reference(half, make_optimizer("SGD", learning_rate=0.02 / 5))
+    for comp, ref in zip([*weights, *biases], second.params, strict=True):
+        np.testing.assert_allclose(comp, ref, rtol=1e-11)
+
+
+def test_data_is_left_alone(rng):
+    problem = make_problem(rng, (5, 9, 3), weighted=True, epochs=2)
+    before = copy.deepcopy([problem.x, problem.y, problem.sample_weight, *problem.orders, *problem.params])
+    train(problem, make_optimizer("Adam"))
+    for old, new in zip(
+        before, [problem.x, problem.y, problem.sample_weight, *problem.orders, *problem.params], strict=True
+    ):
+        np.testing.assert_array_equal(new, old)
+
+
+def test_targets_may_be_bool(rng):
+    problem = make_problem(rng, (5, 9, 3), loss="log_loss")
+    ref = train(problem, make_optimizer("Adam"))
+    assert_identical(train(replace(problem, y=problem.y.astype(bool)), make_optimizer("Adam")), ref)
+
+
+def test_weights_of_any_layout(rng):
+    problem = make_problem(rng, (5, 9, 3), epochs=2)
+    ref = train(problem, make_optimizer("Adam"))
+    weights = [np.asfortranarray(w) for w in problem.weights]
+    biases = [np.repeat(b, 2)[::2] for b in problem.biases]
+    with open_session(problem, make_optimizer("Adam"), weights, biases) as session:
+        for order in problem.orders:
+            session.epoch(order)
+    for comp, r in zip([*weights, *biases], ref.params, strict=True):
+        np.testing.assert_array_equal(comp, r)
+
+
+def test_no_thread_is_left_behind(rng):
+    problem = make_problem(rng, (5, 9, 3))
+    before = set(threading.enumerate())
+    with open_session(problem, make_optimizer("Adam"), n_threads=4) as session:
+        assert len(set(threading.enumerate()) - before) == 3
+        session.epoch(None)
+    assert not set(threading.enumerate()) - before
+
+
+def test_no_thread_is_left_behind_by_an_error(rng):
+    problem = make_problem(rng, (5, 9, 3))
+    before = set(threading.enumerate())
+    with (
+        pytest.raises(RuntimeError, match="on purpose"),
+        open_session(problem, make_optimizer("Adam"), n_threads=3) as session,
+    ):
+        session.epoch(None)
+        raise RuntimeError("on purpose")
+    assert not set(threading.enumerate()) - before
+
+
+@pytest.mark.parametrize("n_threads", [0, -2])
+def test_number_of_threads_is_checked(n_threads, rng):
+    with pytest.raises(ValueError, match="^n_threads must be"):
+        open_session(make_problem(rng, (5, 9, 3)), make_optimizer("Adam"), n_threads=n_threads)
+
+
+@each_dtype
+def test_non_finite_data_is_seen_in_the_loss(dtype, rng):
+    problem = make_problem(rng, (5, 9, 3), dtype=dtype)
+    problem.x[3, 2] = np.nan
+    assert np.isnan(train(problem, make_optimizer("SGD")).losses[0])

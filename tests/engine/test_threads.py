@@ -1,0 +1,215 @@
+"""The number of threads changes no bit, and trainings side by side do not disturb each other."""
+
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from support.lattice import DTYPES, HIDDEN, panel_width
+from support.networks import LOSSES, OPTIMIZERS, assert_identical, check_training, make_optimizer, make_problem, train
+
+from fastbp.kernels import matmul
+from fastbp.session import Session, predict
+from fastbp.target import TARGET
+from fastbp.threads import allowed_cpus, choose_threads, run_on_threads
+
+THREADS = (2, 3, 4, 7)
+
+each_dtype = pytest.mark.parametrize("dtype", DTYPES)
+
+
+@pytest.mark.smoke
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@each_dtype
+def test_threads_change_no_bit(dtype, optimizer, rng):
+    nr = panel_width(dtype)
+    for i, sizes in enumerate([(1, 1), (3, 2, 1), (nr + 1, 2 * nr + 1, 7), (20, 30, 40, 50, 3)]):
+        problem = make_problem(
+            rng,
+            sizes,
+            n=100,
+            batch_size=(3, TARGET.mr + 1, 33, 100)[i],
+            activation=HIDDEN[i],
+            loss=LOSSES[i],
+            weighted=True,
+            epochs=2,
+            dtype=dtype,
+        )
+        one = train(problem, make_optimizer(optimizer), 1)
+        for threads in THREADS:
+            assert_identical(train(problem, make_optimizer(optimizer), threads), one)
+
+
+def test_more_threads_than_rows_or_tiles(rng):
+    problem = make_problem(rng, (1, 1), n=3, batch_size=1, epochs=2)
+    for threads in (7, 16):
+        check_training(problem, make_optimizer("Adam"), threads)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 7])
+def test_the_same_run_again(threads, rng):
+    problem = make_problem(rng, (20, 33, 17, 4), n=200, batch_size=40, epochs=3, loss="log_loss")
+    first = train(problem, make_optimizer("Adam"), threads)
+    for _ in range(4):
+        assert_identical(train(problem, make_optimizer("Adam"), threads), first)
+
+
+@pytest.mark.parametrize("threads", [2, 4])
+def test_slices_without_a_step(threads, rng):
+    # Between two minibatches without weight there is nothing that the threads of a step would wait for, and workers
+    # that have waited for long are slow to wake up.
+    problem = make_problem(rng, (5, 2), n=64, batch_size=8, weighted=True, shuffled=False, epochs=3)
+    problem.sample_weight[:40] = 0
+    one = train(problem, make_optimizer("Adam"), 1)
+    for _ in range(30):
+        assert_identical(train_with_pauses(problem, threads), one)
+
+
+def train_with_pauses(problem, threads):
+    optimizer = make_optimizer("Adam")
+    pausing = replace(problem, orders=PausingOrders(problem.orders))
+    return train(pausing, optimizer, threads)
+
+
+class PausingOrders(list):
+    """Orders of epochs, between which workers have time to fall asleep."""
+
+    def __iter__(self):
+        for order in super().__iter__():
+            time.sleep(0.004)
+            yield order
+
+
+def test_no_minibatch_has_weight(rng):
+    problem = make_problem(rng, (5, 2), n=64, batch_size=8, weighted=True, epochs=2)
+    problem.sample_weight[:] = 0
+    for _ in range(20):
+        result = train_with_pauses(problem, 3)
+        assert result.losses == [0.0, 0.0]
+
+
+def test_trainings_side_by_side(rng):
+    problems = [
+        make_problem(rng, (10 + i, 20, 3), n=300, batch_size=32, epochs=5, loss=LOSSES[i % 4]) for i in range(6)
+    ]
+    alone = [train(problem, make_optimizer("Adam")) for problem in problems]
+    with ThreadPoolExecutor(6) as pool:
+        futures = [pool.submit(train, p, make_optimizer("Adam"), 1 + i % 3) for i, p in enumerate(problems)]
+        together = [future.result(timeout=60) for future in futures]
+    for a, b in zip(alone, together, strict=True):
+        assert_identical(a, b)
+
+
+def test_products_and_predictions_side_by_side(rng):
+    a, b = rng.standard_normal((200, 100)), rng.standard_normal((100, 150))
+    problem = make_problem(rng, (10, 20, 3), n=3000)
+
+    def work(threads):
+        outputs = predict(
+            problem.weights, problem.biases, problem.x, activation="tanh", output="identity", n_threads=threads
+        )
+        return matmul(a, b, n_threads=threads), outputs
+
+    ref = work(1)
+    with ThreadPoolExecutor(8) as pool:
+        for result in pool.map(work, [1, 2, 3, 4] * 4, timeout=60):
+            for r, c in zip(ref, result, strict=True):
+                np.testing.assert_array_equal(c, r)
+
+
+def test_a_crowd_of_threads_is_done_soon(rng):
+    # Eight threads on few cores: each barrier costs a switch of threads or a nap, and no more. Steps of a few
+    # microseconds, so that waiting is what is measured.
+    problem = make_problem(rng, (10, 20, 3), n=2000, batch_size=20, epochs=2)
+    start = time.perf_counter()
+    crowd = train(problem, make_optimizer("Adam"), 8)
+    seconds = time.perf_counter() - start
+    assert_identical(crowd, train(problem, make_optimizer("Adam"), 1))
+    assert seconds < 20, "200 steps of 8 threads"
+
+
+# ---- choosing a number of threads ----
+
+
+@pytest.fixture
+def cores(monkeypatch):
+    """Pretend to have eight cores and no settings."""
+    monkeypatch.delenv("FASTBP_NUM_THREADS", raising=False)
+    monkeypatch.setattr("fastbp.threads.allowed_cpus", lambda: 8)
+
+
+def test_tiny_work_gets_one_thread(cores):
+    assert choose_threads(None, 1e4, 100) == 1
+
+
+def test_large_work_gets_all_cores_that_can_be_busy(cores):
+    assert choose_threads(None, 1e12, 100) == 8
+    assert choose_threads(None, 1e12, 3) == 3
+    assert choose_threads(None, 1e12, 0) == 1
+
+
+def test_a_given_number_is_taken_as_it_is(cores):
+    assert choose_threads(13, 1.0, 1) == 13
+    assert choose_threads(-1, 1.0, 1) == 8
+
+
+def test_setting_by_environment(cores, monkeypatch):
+    monkeypatch.setenv("FASTBP_NUM_THREADS", "3")
+    assert choose_threads(None, 1e12, 100) == 3
+    assert choose_threads(5, 1e12, 100) == 5
+    for wrong in ("0", "-1", "two", "1.5", ""):
+        monkeypatch.setenv("FASTBP_NUM_THREADS", wrong)
+        with pytest.raises(ValueError, match="FASTBP_NUM_THREADS"):
+            choose_threads(None, 1e12, 100)
+
+
+def test_affinity_is_respected():
+    if not hasattr(os, "sched_setaffinity"):
+        pytest.skip("no affinity on this system")
+    allowed = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, {min(allowed)})
+        assert allowed_cpus() == 1
+    finally:
+        os.sched_setaffinity(0, allowed)
+    assert allowed_cpus() == len(allowed)
+
+
+def test_errors_of_workers_reach_the_caller():
+    done = []
+
+    def work(thread):
+        if thread == 2:
+            raise ZeroDivisionError("in a worker")
+        done.append(thread)
+
+    with pytest.raises(ZeroDivisionError, match="in a worker"):
+        run_on_threads(work, 4)
+    assert sorted(done) == [0, 1, 3]
+
+
+def test_every_share_is_done_once_whatever_the_number():
+    for n_threads in (1, 2, 5, 40):
+        seen = []
+        run_on_threads(seen.append, n_threads)
+        assert sorted(seen) == list(range(n_threads))
+
+
+def test_a_session_without_epochs(rng):
+    problem = make_problem(rng, (3, 4, 2))
+    for _ in range(20):
+        with Session(
+            problem.weights,
+            problem.biases,
+            make_optimizer("SGD"),
+            problem.x,
+            problem.y,
+            activation="relu",
+            loss="squared_error",
+            weight_decay=0.0,
+            batch_size=5,
+            n_threads=4,
+        ):
+            pass
