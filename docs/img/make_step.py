@@ -53,7 +53,7 @@ def row_phase(art):
     art.text(ROW_X, 40, "1  Row phase", 19, weight="bold")
     art.text(ROW_X, 62, "Each thread takes its rows of the minibatch through everything,", 13, GRAY)
     art.text(ROW_X, 80, "with the old weights. Nobody waits for anybody.", 13, GRAY)
-    steps = (("gather", "x[order]"), ("forward", "act(x·w + b)"), ("loss", "dz = p − y"), ("backward", "dz·wᵀ ⊙ act′"))
+    steps = (("gather", "x[order]"), ("forward", "act(x·w + b)"), ("loss", "dz = p - y"), ("backward", "dz·wᵀ ⊙ act'"))
     width, space = 92, 20
     for thread, color in enumerate(THREADS):
         y = TOP + thread * (BLOCK + GAP)
@@ -103,7 +103,7 @@ def tile_closeup(art):
     art.text(ROW_X + 14, y + 24, "One tile:", 13, weight="bold")
     steps = (
         ("dw = hᵀ·dz", "summed over the minibatch"),
-        ("+ α·w, ÷ S", "weight decay, mean"),
+        ("+ decay·w, ÷ S", "weight decay, mean"),
         ("SGD or Adam", "moments and step"),
         ("w, and wᵀ", "for the next row phase"),
     )

@@ -158,7 +158,7 @@ class _ValidationScore:
         self.best = [p.copy() for p in (*weights, *biases)]
 
     def update(self, history: History, tol: float, *, verbose: bool) -> None:
-        self.session.sync()
+        self.session.sync_parameters()
         score = float(self.evaluate(self.weights, self.biases))
         scores, best = history.validation_scores, history.best_validation_score
         assert scores is not None
@@ -257,7 +257,7 @@ class _Loop:
             return True
         # The logarithm of a rate that underflows to 0 is infinite while gradients and weights are in order:
         # later epochs may bring the rate back.
-        self.session.sync()
+        self.session.sync_parameters()
         return not _all_finite(self.parameters)
 
     def _report(self, seconds: float) -> None:

@@ -298,10 +298,15 @@ class Session:
             done = end
         return float((self._buffers.totals[0] + self._buffers.penalties.sum()) / self._n)
 
+    def sync_parameters(self) -> None:
+        """Write weights and biases back to the caller's arrays."""
+        parameters = [*self._weights, *self._biases]
+        unpack_parameters(self._plan.table, self._buffers.params, parameters, self._plan.panel_width)
+
     def sync(self) -> None:
         """Write weights, biases and moments back to the arrays and the optimizer of the caller."""
+        self.sync_parameters()
         table, width = self._plan.table, self._plan.panel_width
-        unpack_parameters(table, self._buffers.params, [*self._weights, *self._biases], width)
         for name, buffer in self._moments():
             arrays = getattr(self._optimizer, name)
             if arrays is None:
