@@ -176,3 +176,26 @@ def test_non_finite_data_is_seen_in_the_loss(dtype, rng):
     problem = make_problem(rng, (5, 9, 3), dtype=dtype)
     problem.x[3, 2] = np.nan
     assert np.isnan(train(problem, make_optimizer("SGD")).losses[0])
+
+
+@each_dtype
+def test_denormals_are_zero_in_training_only(dtype, rng):
+    tiny = np.array([np.finfo(dtype).smallest_normal])
+    problem = make_problem(rng, (5, 9, 3), dtype=dtype)
+    for threads in (1, 2):
+        train(problem, make_optimizer("Adam"), threads)
+        assert (tiny / 4 > 0).all()
+
+
+@each_dtype
+def test_moments_that_die_away_do_so_in_every_thread(dtype, rng):
+    problem = make_problem(rng, (5, 9, 3), dtype=dtype, weight_decay=0.0)
+    optimizer = make_optimizer("momentum")
+    smallest = np.finfo(dtype).smallest_normal
+    optimizer.velocities = [np.full(p.shape, 1.1 * smallest, dtype=dtype) for p in problem.params]
+    problem.x[:] = 0
+    one, *others = [train(problem, optimizer, threads) for threads in (1, 2, 3)]
+    for other in others:
+        assert_identical(other, one)
+    # Without an input the weights of the first layer have no gradient: what is left is momentum * velocity.
+    assert not one.optimizer.velocities[0].any()

@@ -1,0 +1,84 @@
+"""What README shows is what happens: its programs run and print what it says, its commands exist, its links lead somewhere."""
+
+import contextlib
+import importlib.util
+import io
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def blocks(language, text=README):
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+def marked(name):
+    found = re.search(rf"<!-- {name} -->\n```sh\n(.*?)```\n<!-- /{name} -->", README, re.DOTALL)
+    assert found, f"README has no block marked {name!r}"
+    return found.group(1).splitlines()
+
+
+def promised_output(program):
+    """The comments behind calls of print."""
+    return re.findall(r"^print\(.*\)  # (.*)$", program, re.MULTILINE)
+
+
+@pytest.mark.parametrize("program", blocks("python"), ids=lambda program: program.splitlines()[0])
+def test_programs_print_what_they_say(program, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(compile(program, "README.md", "exec"), {"__name__": "readme"})
+    assert printed.getvalue().splitlines() == promised_output(program) != []
+
+
+def test_commands_are_in_the_makefile():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert marked("commands") == ["make demo", "make test"]
+    for line in marked("commands"):
+        assert re.search(rf"^{line.split()[1]}:", makefile, re.MULTILINE)
+    for line in marked("by hand"):
+        arguments = line.partition("#")[0].removeprefix("pip install").strip()
+        assert f"install --quiet {arguments}\n" in makefile
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_commands_of_the_command_line_exist(path):
+    pytest.importorskip("click")
+    from fastbp.cli._app import app
+
+    text = path.read_text(encoding="utf-8")
+    for line in "\n".join(blocks("sh", text)).splitlines():
+        words = line.partition("#")[0].split()
+        if words[:1] == ["fastbp"]:
+            known = {name for option in app.commands[words[1]].params for name in option.opts}
+            assert {word for word in words if word.startswith("--")} <= known, line
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_somewhere(path):
+    text = path.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[\w-]+)?\)", text):
+        assert (path.parent / target).exists(), f"{path.name} links to {target}"
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_files_named_exist(path):
+    """Paths in code quotes: of sources, tests and documents."""
+    for target in re.findall(r"`((?:src|tests|docs|benchmarks)/[\w./]+)(?:::\w+)?`", path.read_text(encoding="utf-8")):
+        assert (ROOT / target).exists(), f"{path.name} names {target}"
+
+
+def test_the_picture_is_what_its_program_draws(tmp_path):
+    script = ROOT / "docs" / "img" / "make_step.py"
+    spec = importlib.util.spec_from_file_location("make_step", tmp_path / script.name)
+    module = importlib.util.module_from_spec(spec)
+    module.__file__ = str(tmp_path / script.name)
+    exec(compile(script.read_text(encoding="utf-8"), str(script), "exec"), vars(module))
+    module.main()
+    assert (tmp_path / "step.svg").read_text(encoding="utf-8") == (script.parent / "step.svg").read_text(encoding="utf-8")
