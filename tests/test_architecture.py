@@ -281,7 +281,7 @@ def test_public_docstrings_describe_every_parameter(name):
     # Short docstrings speak of their parameters in a sentence.
     mark = "`{}`" if told else r"\b{}\b"
     untold = [key for key in names if key not in told and not re.search(mark.format(key), text)]
-    by_reference = re.search(r"arameters are those of `|[Ss]ee `[\w.]+` for the parameters|As in `", text)
+    by_reference = re.search(r"arameters (?:and errors )?are those of `|[Ss]ee `[\w.]+` for the parameters|As in `", text)
     assert by_reference or not untold, f"{name} does not describe {untold}"
 
 

@@ -1,4 +1,4 @@
-"""What README shows is what happens: its programs run and print what it says, its commands exist, its links lead somewhere."""
+"""README tells the truth: its programs print what it says, its commands exist, its links lead somewhere."""
 
 import contextlib
 import importlib.util
@@ -68,10 +68,12 @@ def test_links_lead_somewhere(path):
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
-def test_files_named_exist(path):
-    """Paths in code quotes: of sources, tests and documents."""
-    for target in re.findall(r"`((?:src|tests|docs|benchmarks)/[\w./]+)(?:::\w+)?`", path.read_text(encoding="utf-8")):
+def test_files_and_tests_that_are_named_exist(path):
+    text = path.read_text(encoding="utf-8")
+    for target, test in re.findall(r"`((?:src|tests|docs|benchmarks)/[\w./]+)(?:::(\w+))?`", text):
         assert (ROOT / target).exists(), f"{path.name} names {target}"
+        if test:
+            assert f"def {test}(" in (ROOT / target).read_text(encoding="utf-8"), f"{path.name} names {test}"
 
 
 def test_the_picture_is_what_its_program_draws(tmp_path):
@@ -81,4 +83,5 @@ def test_the_picture_is_what_its_program_draws(tmp_path):
     module.__file__ = str(tmp_path / script.name)
     exec(compile(script.read_text(encoding="utf-8"), str(script), "exec"), vars(module))
     module.main()
-    assert (tmp_path / "step.svg").read_text(encoding="utf-8") == (script.parent / "step.svg").read_text(encoding="utf-8")
+    drawn, kept = (folder / "step.svg" for folder in (tmp_path, script.parent))
+    assert drawn.read_text(encoding="utf-8") == kept.read_text(encoding="utf-8")

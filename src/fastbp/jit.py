@@ -66,23 +66,36 @@ class _SourceTreeCache(FunctionCache):
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        try:
+            return super().load_overload(sig, target_context)
+        except OSError as error:
+            _warn_uncached(str(error))
+            return None
+
     def save_overload(self, sig: Any, data: Any) -> None:
         # A full disk or a folder that has gone must not end a fit whose code is already compiled.
         try:
             with self._one_writer():
                 super().save_overload(sig, data)
         except OSError as error:
-            warnings.warn(f"fastbp could not store compiled code: {error}", RuntimeWarning, stacklevel=2)
+            _warn_uncached(str(error))
 
 
-@cache
+_warned = False
+
+
 def _warn_uncached(reason: str) -> None:
-    warnings.warn(
-        f"fastbp finds no folder to store compiled code in and will compile anew in every process ({reason}); "
-        "set NUMBA_CACHE_DIR to a writable folder",
-        RuntimeWarning,
-        stacklevel=2,
-    )
+    """Warn, once in a process: there are dozens of kernels, and one cause."""
+    global _warned
+    if not _warned:
+        _warned = True
+        warnings.warn(
+            f"fastbp cannot keep compiled code and will compile anew in every process ({reason}); "
+            "set NUMBA_CACHE_DIR to a writable folder",
+            RuntimeWarning,
+            stacklevel=3,
+        )
 
 
 def _open_cache(py_func: Callable) -> Any:

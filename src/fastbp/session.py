@@ -6,8 +6,8 @@ a breath every few hundredths of a second in which Ctrl-C is noticed.
 """
 
 import math
-import threading
 import time
+from functools import partial
 from itertools import pairwise
 from types import TracebackType
 from typing import Self
@@ -34,7 +34,7 @@ from fastbp.optimizers import Adam, Optimizer
 from fastbp.packing import pack_parameters, unpack_parameters
 from fastbp.plan import Plan, make_plan, tile_bounds
 from fastbp.target import TARGET
-from fastbp.threads import allowed_cpus, choose_threads, run_on_threads
+from fastbp.threads import Job, allowed_cpus, choose_threads, run_on_threads
 
 __all__ = ["Session", "predict"]
 
@@ -224,32 +224,25 @@ class Session:
         self._call(0)
         self._bounds = n_threads
 
-    def _start_workers(self) -> list[threading.Thread]:
+    def _start_workers(self) -> list[Job]:
         self._control[SPINS] = 0 if self._n_threads > allowed_cpus() else 2000
-        first = 1
-        workers = [
-            threading.Thread(target=self._call, args=(thread,), name=f"fastbp-{thread}", daemon=True)
-            for thread in range(first, self._n_threads)
-        ]
-        for worker in workers:
-            worker.start()
-        return workers
+        return [Job(partial(self._call, thread), f"fastbp-{thread}") for thread in range(1, self._n_threads)]
 
     def _run_slice(self, first: int, end: int) -> None:
         self._control[FIRST_STEP], self._control[END_STEP] = first, end
         if not self._long_steps:
             self._call(0)
             return
-        runner = threading.Thread(target=self._call, args=(0,), name="fastbp-0", daemon=True)
-        runner.start()
+        runner = Job(partial(self._call, 0), "fastbp-0")
         try:
-            while runner.is_alive():
-                runner.join(_SLICE_SECONDS)
+            while not runner.wait(_SLICE_SECONDS):
+                pass
         except BaseException:
             self._control[STOP_REQUEST] = 1
-            runner.join()
-            self._control[STOP_REQUEST] = 0
+            runner.finish()
             raise
+        finally:
+            self._control[STOP_REQUEST] = 0
 
     def _read_settings(self) -> None:
         optimizer = self._optimizer
@@ -321,10 +314,12 @@ class Session:
         self._control[SHUTDOWN] = 1
         if self._workers:
             self._call(0)
-        for worker in self._workers:
-            worker.join()
-        self._workers = []
-        self.sync()
+        try:
+            for worker in self._workers:
+                worker.finish()
+        finally:
+            self._workers = []
+            self.sync()
 
 
 def predict(

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 
-__all__ = ["allowed_cpus", "choose_threads", "run_on_threads"]
+__all__ = ["Job", "allowed_cpus", "choose_threads", "run_on_threads"]
 
 # Work that is worth a thread of its own: about ten microseconds of multiply-adds, ten times what a barrier costs.
 _FLOPS_PER_THREAD = 1_000_000.0
@@ -87,10 +87,56 @@ def _shared_pool() -> ThreadPoolExecutor:
         return _pool
 
 
+class Job:
+    """A call in a thread of its own, to be waited for while signals come in.
+
+    `Thread.join` is no way to do that: interrupted by Ctrl-C, it takes the thread for finished in some versions of
+    Python (https://bugs.python.org/issue45274).
+
+    Parameters
+    ----------
+    work : callable
+        Called without arguments.
+    name : str
+        Of the thread.
+    """
+
+    def __init__(self, work: Callable[[], object], name: str) -> None:
+        self._work = work
+        self._done = threading.Event()
+        threading.Thread(target=self._run, name=name, daemon=True).start()
+
+    def _run(self) -> None:
+        try:
+            self._work()
+        finally:
+            self._done.set()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for so long at most; returns whether the call has ended."""
+        return self._done.wait(seconds)
+
+    def finish(self) -> None:
+        """Wait until the call has ended. A KeyboardInterrupt meanwhile is raised after that."""
+        _uninterrupted(self._done.is_set, self._done.wait)
+
+
+def _uninterrupted(ended: Callable[[], bool], wait_for_it: Callable[[], object]) -> None:
+    interruption = None
+    while not ended():
+        try:
+            wait_for_it()
+        except KeyboardInterrupt as error:
+            interruption = error
+    if interruption is not None:
+        raise interruption
+
+
 def run_on_threads(work: Callable[[int], None], n_threads: int) -> None:
     """Call ``work(thread)`` for every thread number below `n_threads`; number 0 runs in the calling thread.
 
-    The calls must not wait for each other: on a busy machine they may run one after the other.
+    The calls must not wait for each other: on a busy machine they may run one after the other. All have ended when this
+    returns or raises: they work on memory that the caller may let go then.
     """
     if n_threads == 1:
         work(0)
@@ -99,6 +145,6 @@ def run_on_threads(work: Callable[[int], None], n_threads: int) -> None:
     try:
         work(0)
     finally:
-        wait(pending)
+        _uninterrupted(lambda: all(future.done() for future in pending), lambda: wait(pending))
     for future in pending:
         future.result()

@@ -4,14 +4,14 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from support.bounds import check_reference
-from support.networks import check_training, make_optimizer, make_problem
 
 from fastbp import session
 from fastbp.kernels.barrier import STEP_COUNT
 from fastbp.kernels.layout import BIAS_ROW, DZ, TILES, WT, H, W
 from fastbp.optimizers import Adam
 from fastbp.target import TARGET
+from support.bounds import check_reference
+from support.networks import check_training, make_optimizer, make_problem
 
 Session = session.Session
 original = {

@@ -3,6 +3,7 @@
 import signal
 
 import pytest
+
 from support.processes import run, run_well
 
 

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.lattice import DTYPES, panel_width
 
 from fastbp.kernels.layout import BIAS_ROW, DZ, FIRST_TILE, N_IN, N_OUT, TILES, W_ROWS, WT, WT_ROWS, H, W
 from fastbp.kernels.vectors import lanes
 from fastbp.plan import make_plan, tile_bounds
 from fastbp.target import TARGET
+from support.lattice import DTYPES, panel_width
 
 networks = st.tuples(
     st.lists(st.integers(1, 150), min_size=2, max_size=6).map(tuple),

@@ -5,14 +5,14 @@ import threading
 
 import numpy as np
 import pytest
-from support.lattice import DTYPES, random_problem, shapes
-from support.networks import OPTIMIZERS, assert_identical, make_optimizer, make_problem, train
 
 import fastbp.kernels
 from fastbp import session
 from fastbp.kernels import LinearState, linear, linear_backward, linear_backward_update, matmul
 from fastbp.kernels.vectors import lanes
 from fastbp.target import TARGET
+from support.lattice import DTYPES, random_problem, shapes
+from support.networks import OPTIMIZERS, assert_identical, make_optimizer, make_problem, train
 
 MODULES = [
     module

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
+
+from fastbp.session import predict
 from support.error_analysis import OUTPUTS, check_outputs
 from support.lattice import DTYPES, HIDDEN, LAYOUTS, panel_width, row_sizes
 from support.networks import LOSSES, make_problem
-
-from fastbp.session import predict
 
 each_dtype = pytest.mark.parametrize("dtype", DTYPES)
 

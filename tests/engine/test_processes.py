@@ -6,10 +6,10 @@ import warnings
 
 import numpy as np
 import pytest
-from support.networks import assert_identical, make_optimizer, make_problem, train
 
 from fastbp.kernels import matmul
 from fastbp.threads import choose_threads
+from support.networks import assert_identical, make_optimizer, make_problem, train
 
 BIG = 1e12  # operations that are worth all cores
 

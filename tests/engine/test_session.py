@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+
+from fastbp.session import Session
 from support.lattice import DTYPES, panel_width
 from support.networks import (
     MOMENTS,
@@ -19,8 +21,6 @@ from support.networks import (
     train,
     train_reference,
 )
-
-from fastbp.session import Session
 
 each_dtype = pytest.mark.parametrize("dtype", DTYPES)
 each_optimizer = pytest.mark.parametrize("optimizer", OPTIMIZERS)
@@ -156,18 +156,20 @@ def test_no_thread_is_left_behind(rng):
 def test_no_thread_is_left_behind_by_an_error(rng):
     problem = make_problem(rng, (5, 9, 3))
     before = set(threading.enumerate())
-    with (
-        pytest.raises(RuntimeError, match="on purpose"),
-        open_session(problem, make_optimizer("Adam"), n_threads=3) as session,
-    ):
-        session.epoch(None)
-        raise RuntimeError("on purpose")
+
+    def fail():
+        with open_session(problem, make_optimizer("Adam"), n_threads=3) as session:
+            session.epoch(None)
+            raise RuntimeError("on purpose")
+
+    with pytest.raises(RuntimeError, match="on purpose"):
+        fail()
     assert not set(threading.enumerate()) - before
 
 
 @pytest.mark.parametrize("n_threads", [0, -2])
 def test_number_of_threads_is_checked(n_threads, rng):
-    with pytest.raises(ValueError, match="^n_threads must be"):
+    with pytest.raises(ValueError, match=r"^n_threads must be"):
         open_session(make_problem(rng, (5, 9, 3)), make_optimizer("Adam"), n_threads=n_threads)
 
 

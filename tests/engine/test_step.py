@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from support.lattice import HIDDEN, LAYOUTS, PRIME, panel_width
-from support.networks import LOSSES, OPTIMIZERS, check_training, make_optimizer, make_problem, train, train_reference
 
 from fastbp.target import TARGET
+from support.lattice import HIDDEN, LAYOUTS, PRIME, panel_width
+from support.networks import LOSSES, OPTIMIZERS, check_training, make_optimizer, make_problem, train, train_reference
 
 MR, NR = TARGET.mr, panel_width(np.float64)
 HIDDEN_SHAPES = [(5,), (MR + 1, NR - 1), (NR, 3, MR), (2 * NR + 1, MR - 1, 4, 7)]

@@ -7,13 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from support.lattice import DTYPES, HIDDEN, panel_width
-from support.networks import LOSSES, OPTIMIZERS, assert_identical, check_training, make_optimizer, make_problem, train
 
 from fastbp.kernels import matmul
 from fastbp.session import Session, predict
 from fastbp.target import TARGET
 from fastbp.threads import allowed_cpus, choose_threads, run_on_threads
+from support.lattice import DTYPES, HIDDEN, panel_width
+from support.networks import LOSSES, OPTIMIZERS, assert_identical, check_training, make_optimizer, make_problem, train
 
 THREADS = (2, 3, 4, 7)
 

@@ -36,7 +36,7 @@ each_wrong_operand = pytest.mark.parametrize("wrong", WRONG_OPERANDS)
 def test_operands_of_matmul(wrong):
     make, error = WRONG_OPERANDS[wrong]
     out = np.full((3, 5), 7.0)
-    with pytest.raises(error, match="^b must"):
+    with pytest.raises(error, match=r"^b must"):
         matmul(ones(3, 4), make(), out=out)
     assert (out == 7).all()
 
@@ -45,7 +45,7 @@ def test_operands_of_matmul(wrong):
 def test_operands_of_linear(wrong):
     make, error = WRONG_OPERANDS[wrong]
     out = np.full((3, 5), 7.0)
-    with pytest.raises(error, match="^w must"):
+    with pytest.raises(error, match=r"^w must"):
         linear(ones(3, 4), make(), ones(5), out=out)
     assert (out == 7).all()
 
@@ -54,7 +54,7 @@ def test_operands_of_linear(wrong):
 def test_first_operand(name):
     function = matmul if name == "a" else linear
     for wrong, error in [(LIST, TypeError), (ones(3, 4, dtype=np.int32), TypeError), (ones(4), ValueError)]:
-        with pytest.raises(error, match=f"^{name} must"):
+        with pytest.raises(error, match=rf"^{name} must"):
             function(wrong, ones(4, 5))
 
 
@@ -64,7 +64,7 @@ def test_first_operand(name):
 )
 def test_bias(bias, error):
     out = np.full((3, 5), 7.0)
-    with pytest.raises(error, match="^b must"):
+    with pytest.raises(error, match=r"^b must"):
         linear(ones(3, 4), ones(4, 5), bias, out=out)
     assert (out == 7).all()
 
@@ -88,7 +88,7 @@ def test_out(wrong):
     for function in (matmul, linear):
         out = make()
         before = np.array(out)
-        with pytest.raises(error, match="^out must"):
+        with pytest.raises(error, match=r"^out must"):
             function(ones(3, 4), ones(4, 5), out=out)
         np.testing.assert_array_equal(out, before)
 
@@ -97,13 +97,13 @@ def test_out_that_overlaps_an_operand():
     memory = np.random.default_rng(0).standard_normal((9, 5))
     before = memory.copy()
     a, b = memory[:5], memory[4:]
-    with pytest.raises(ValueError, match="^out must not overlap a"):
+    with pytest.raises(ValueError, match=r"^out must not overlap a"):
         matmul(a, ones(5, 5), out=memory[:5])
-    with pytest.raises(ValueError, match="^out must not overlap a"):
+    with pytest.raises(ValueError, match=r"^out must not overlap a"):
         matmul(a, ones(5, 5), out=memory[4:])
-    with pytest.raises(ValueError, match="^out must not overlap b"):
+    with pytest.raises(ValueError, match=r"^out must not overlap b"):
         matmul(ones(5, 5), b, out=memory[:5])
-    with pytest.raises(ValueError, match="^out must not overlap b"):
+    with pytest.raises(ValueError, match=r"^out must not overlap b"):
         linear(ones(1, 5), ones(5, 5), memory[0], out=memory[:1])
     np.testing.assert_array_equal(memory, before)
 
@@ -112,13 +112,13 @@ def test_out_that_overlaps_an_operand():
 def test_n_threads(n_threads):
     out = np.full((3, 5), 7.0)
     for function in (matmul, linear):
-        with pytest.raises(ValueError, match="^n_threads must be"):
+        with pytest.raises(ValueError, match=r"^n_threads must be"):
             function(ones(3, 4), ones(4, 5), out=out, n_threads=n_threads)
     assert (out == 7).all()
-    with pytest.raises(ValueError, match="^n_threads must be"):
+    with pytest.raises(ValueError, match=r"^n_threads must be"):
         linear_backward(ones(3, 5), ones(3, 4), ones(4, 5), n_threads=n_threads)
     update = Update()
-    with pytest.raises(ValueError, match="^n_threads must be"):
+    with pytest.raises(ValueError, match=r"^n_threads must be"):
         update(n_threads=n_threads)
     update.assert_nothing_changed()
 
@@ -126,26 +126,26 @@ def test_n_threads(n_threads):
 def test_activation():
     out = np.full((3, 5), 7.0)
     for name in ("softmax", "RELU", "", None):
-        with pytest.raises(ValueError, match="^activation must be"):
+        with pytest.raises(ValueError, match=r"^activation must be"):
             linear(ones(3, 4), ones(4, 5), activation=name, out=out)
     assert (out == 7).all()
     for name in ("softmax", "exp", "sigmoid"):
-        with pytest.raises(ValueError, match="^activation must be"):
+        with pytest.raises(ValueError, match=r"^activation must be"):
             linear_backward(ones(3, 5), ones(3, 4), ones(4, 5), activation=name)
 
 
 def test_linear_without_columns():
-    with pytest.raises(ValueError, match="^x must"):
+    with pytest.raises(ValueError, match=r"^x must"):
         linear(ones(3, 0), ones(0, 5))
 
 
 @each_wrong_operand
 def test_operands_of_linear_backward(wrong):
     make, error = WRONG_OPERANDS[wrong]
-    with pytest.raises(error, match="^w must"):
+    with pytest.raises(error, match=r"^w must"):
         linear_backward(ones(3, 5), ones(3, 4), make())
     other = make().T if isinstance(make(), np.ndarray) and make().ndim == 2 else make()
-    with pytest.raises(error, match="^x must"):
+    with pytest.raises(error, match=r"^x must"):
         linear_backward(ones(5, 3), other if wrong != "wrong length" else ones(4, 4), ones(4, 3))
 
 
@@ -171,9 +171,7 @@ class Update:
 
     def __call__(self, **keywords):
         self.before = [np.array(a) for a in self.arrays()]
-        return linear_backward_update(
-            self.dz, self.x, self.w, self.b, self.state, optimizer=self.optimizer, **keywords
-        )
+        return linear_backward_update(self.dz, self.x, self.w, self.b, self.state, optimizer=self.optimizer, **keywords)
 
     def assert_nothing_changed(self):
         for array, before in zip(self.arrays(), self.before, strict=True):
@@ -189,7 +187,7 @@ def refuse(update, error, match, **keywords):
 
 @pytest.mark.parametrize("weight_decay", [-1.0, -1e-9, np.nan, np.inf])
 def test_weight_decay(weight_decay):
-    with pytest.raises(ValueError, match="^weight_decay must be"):
+    with pytest.raises(ValueError, match=r"^weight_decay must be"):
         linear_backward(ones(3, 5), ones(3, 4), ones(4, 5), weight_decay=weight_decay)
     refuse(Update(), ValueError, "^weight_decay must be", weight_decay=weight_decay)
 
@@ -236,5 +234,5 @@ def test_state_of_another_optimizer():
 
 def test_b_that_is_no_array():
     update = Update()
-    with pytest.raises(TypeError, match="^b must"):
+    with pytest.raises(TypeError, match=r"^b must"):
         linear_backward_update(update.dz, update.x, update.w, [0.0] * 5, update.state, optimizer=update.optimizer)

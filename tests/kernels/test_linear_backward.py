@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.bounds import check_linear_backward, check_reference
-from support.lattice import DTYPES, HIDDEN, LAYOUTS, PRIME, panel_width, random_problem, row_sizes, shapes
 
 import refbp
 from fastbp.kernels import LinearState, linear_backward, linear_backward_update
 from fastbp.optimizers import SGD, Adam
+from support.bounds import check_linear_backward, check_reference
+from support.lattice import DTYPES, HIDDEN, LAYOUTS, PRIME, panel_width, random_problem, row_sizes, shapes
 
 THREADS = (1, 2, 3, 7)
 ACTIVATIONS = (None, *HIDDEN)

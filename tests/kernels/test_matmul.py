@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.bounds import check_by_projection, check_linear, check_matmul
-from support.lattice import DTYPES, HIDDEN, LAYOUTS, PRIME, panel_width, random_problem, row_sizes, shapes
 
 from fastbp.kernels import linear, matmul
+from support.bounds import check_by_projection, check_linear, check_matmul
+from support.lattice import DTYPES, HIDDEN, LAYOUTS, PRIME, panel_width, random_problem, row_sizes, shapes
 
 THREADS = (1, 2, 3, 7)
 

@@ -110,7 +110,8 @@ def check_linear_backward(
     bounds = backward_bounds(dz, x, w, activation, weight_decay)
     for name, result, ref, bound in zip(("dx", "dw", "db"), comp, refs, bounds, strict=True):
         assert result.dtype == x.dtype
-        assert ref.any() or not dz.any(), f"{name} of the reference is all zero: nothing would be checked"
+        # A few units may all be dead by chance.
+        assert ref.any() or ref.size < 16, f"{name} of the reference is all zero: nothing would be checked"
         assert_within(result, ref, bound, f"{name}, {activation}")
 
 

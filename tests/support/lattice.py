@@ -1,7 +1,7 @@
 """Sizes at which loops over tiles, panels and blocks begin, end, or are one short, and arrays of every layout."""
 
 from collections.abc import Callable
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 
@@ -92,4 +92,4 @@ LAYOUTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 def random_problem(rng: np.random.Generator, dtype: type, *dims: int) -> list[np.ndarray]:
     """Matrices dims[0] x dims[1], dims[1] x dims[2], ... of normal numbers."""
-    return [rng.standard_normal(shape).astype(dtype) for shape in zip(dims[:-1], dims[1:], strict=True)]
+    return [rng.standard_normal(shape).astype(dtype) for shape in pairwise(dims)]

@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any
 
 import numpy as np
@@ -225,8 +225,8 @@ def check_training(problem: Problem, optimizer: Any, n_threads: int | None = 1, 
 def assert_identical(one: Result, other: Result) -> None:
     """Assert that two results are the same to the last bit."""
     assert one.losses == other.losses
-    arrays = [one.params, other.params]
-    for moments in MOMENTS["Adam" if hasattr(one.optimizer, "ms") else "SGD"]:
-        arrays[0], arrays[1] = arrays[0] + getattr(one.optimizer, moments), arrays[1] + getattr(other.optimizer, moments)
-    for a, b in zip(*arrays, strict=True):
+    pairs = [(one.params, other.params)]
+    for moments in MOMENTS[type(one.optimizer).__name__]:
+        pairs.append((getattr(one.optimizer, moments), getattr(other.optimizer, moments)))
+    for a, b in chain.from_iterable(zip(*pair, strict=True) for pair in pairs):
         np.testing.assert_array_equal(a, b)

@@ -21,9 +21,7 @@ def command(program: str, *arguments: str) -> list[str]:
     return [sys.executable, "-W", "error", str(PROGRAMS / f"{program}.py"), *arguments]
 
 
-def run(
-    program: str, *arguments: str, timeout: float = 240, **changes: str | None
-) -> subprocess.CompletedProcess[str]:
+def run(program: str, *arguments: str, timeout: float = 240, **changes: str | None) -> subprocess.CompletedProcess[str]:
     """Run a program to its end, whatever that is."""
     return subprocess.run(
         command(program, *arguments),

@@ -5,13 +5,14 @@ Usage: interrupted.py short|long N_THREADS.
 
 import copy
 import sys
+import threading
 import time
 from dataclasses import replace
 
 import numpy as np
-from support.networks import Problem, make_optimizer, make_problem, train
 
 from fastbp.session import Session
+from support.networks import Problem, make_optimizer, make_problem, train
 
 SIZES = {
     # Steps of microseconds, tens of thousands in an epoch.
@@ -67,6 +68,7 @@ def main() -> None:
                 session.epoch(None)
     except KeyboardInterrupt:
         print(time.monotonic(), optimizer.t, flush=True)
+    assert threading.active_count() == 1, "a thread still trains"
     for comp, ref in zip([*weights, *biases], first_steps(problem, optimizer.t), strict=True):
         assert np.isfinite(comp).all()
         np.testing.assert_array_equal(comp, ref)

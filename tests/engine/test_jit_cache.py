@@ -1,0 +1,130 @@
+"""Compiled code is stored once and found again, by many processes at once, and nothing breaks where it cannot be."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import fastbp
+from support.processes import command, environment, run_well
+
+SOURCE = Path(fastbp.__file__).parent
+
+
+def stored(folder):
+    """Files of compiled code and of its index, with the times they were written."""
+    return {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.suffix in (".nbc", ".nbi")}
+
+
+def test_nothing_is_compiled_at_import(tmp_path):
+    output = run_well("cached", "import", NUMBA_CACHE_DIR=str(tmp_path))
+    assert output == ""
+    assert not stored(tmp_path)
+
+
+def test_a_second_process_compiles_nothing(tmp_path):
+    first = run_well("cached", "training", "float32", NUMBA_CACHE_DIR=str(tmp_path))
+    files = stored(tmp_path)
+    assert files
+    assert "warning" not in first
+    second = run_well("cached", "training", "float32", NUMBA_CACHE_DIR=str(tmp_path), NUMBA_DEBUG_CACHE="1")
+    assert stored(tmp_path) == files
+    lines = second.splitlines()
+    assert any("data loaded from" in line for line in lines)
+    assert not any("data saved to" in line for line in lines)
+    assert first.splitlines()[-1] in lines
+
+
+def test_a_change_of_any_source_is_a_miss(tmp_path):
+    package = copy_of_package(tmp_path / "package")
+    cache = tmp_path / "cache"
+    settings = {"NUMBA_CACHE_DIR": str(cache), "PYTHONPATH": path_with(package)}
+    run_well("cached", "product", "float32", **settings)
+    files = stored(cache)
+    with (package / "fastbp" / "kernels" / "epilogue.py").open("a") as source:
+        source.write("\n# A change.\n")
+    output = run_well("cached", "product", "float32", NUMBA_DEBUG_CACHE="1", **settings)
+    assert "data loaded from" not in output
+    assert len(stored(cache)) > len(files)
+
+
+def path_with(package):
+    return os.pathsep.join([str(package), environment()["PYTHONPATH"]])
+
+
+def copy_of_package(target):
+    shutil.copytree(SOURCE, target / "fastbp", ignore=shutil.ignore_patterns("__pycache__"))
+    return target
+
+
+def test_nowhere_to_write(tmp_path):
+    # A folder below a regular file cannot be made, not even by root.
+    package = copy_of_package(tmp_path / "package")
+    for folder in [package / "fastbp", package / "fastbp" / "kernels"]:
+        (folder / "__pycache__").write_text("in the way")
+    blocked = tmp_path / "file"
+    blocked.write_text("in the way")
+    nowhere = str(blocked / "folder")
+    settings = {
+        "PYTHONPATH": path_with(package),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "NUMBA_CACHE_DIR": nowhere,
+        "HOME": nowhere,
+        "XDG_CACHE_HOME": nowhere,
+    }
+    lines = run_well("cached", "product", "float32", **settings).splitlines()
+    assert lines[0].startswith("result")
+    warnings = [line for line in lines if line.startswith("warning")]
+    assert len(warnings) == 1
+    assert "RuntimeWarning" in warnings[0]
+    assert "NUMBA_CACHE_DIR" in warnings[0]
+
+
+def test_a_cache_that_goes_away(tmp_path):
+    # The folder is there at import and cannot be written to when the code is compiled.
+    package = copy_of_package(tmp_path / "package")
+    cache = tmp_path / "cache"
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import shutil, sys, warnings\n"
+        "import numpy as np\n"
+        "from fastbp.kernels import matmul\n"
+        f"shutil.rmtree({str(cache)!r})\n"
+        f"open({str(cache)!r}, 'w').close()\n"
+        "with warnings.catch_warnings(record=True) as caught:\n"
+        "    warnings.simplefilter('always')\n"
+        "    print(matmul(np.ones((2, 3)), np.ones((3, 1))).tolist())\n"
+        "assert caught and all(w.category is RuntimeWarning for w in caught), caught\n"
+    )
+    variables = environment(NUMBA_CACHE_DIR=str(cache), PYTHONPATH=path_with(package))
+    result = subprocess.run(
+        [command("cached")[0], str(program)], env=variables, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stdout == "[[3.0], [3.0]]\n"
+
+
+@pytest.mark.parametrize("n_processes", [4])
+def test_cold_processes_at_once(n_processes, tmp_path):
+    dtypes = [("float32", "float64")[i % 2] for i in range(n_processes)]
+    variables = environment(NUMBA_CACHE_DIR=str(tmp_path))
+    processes = [
+        subprocess.Popen(
+            command("cached", "product", dtype),
+            env=variables,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for dtype in dtypes
+    ]
+    outputs = [process.communicate(timeout=240) for process in processes]
+    assert [process.returncode for process in processes] == [0] * n_processes, outputs
+    results = {dtype: {out for (out, _), d in zip(outputs, dtypes, strict=True) if d == dtype} for dtype in dtypes}
+    assert all(len(result) == 1 for result in results.values()), "the same numbers, and no warning"
+    for dtype in set(dtypes):
+        again = run_well("cached", "product", dtype, NUMBA_CACHE_DIR=str(tmp_path), NUMBA_DEBUG_CACHE="1")
+        assert "data saved to" not in again
+        assert results[dtype].pop().strip() in again.splitlines()
