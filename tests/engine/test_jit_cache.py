@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import fastbp
-from support.processes import command, environment, run_well
+from support.processes import command, environment, run, run_well
 
 SOURCE = Path(fastbp.__file__).parent
 
@@ -35,6 +35,20 @@ def test_a_second_process_compiles_nothing(tmp_path):
     assert any("data loaded from" in line for line in lines)
     assert not any("data saved to" in line for line in lines)
     assert first.splitlines()[-1] in lines
+
+
+def test_without_a_compiler():
+    result = run("cached", "import", NUMBA_DISABLE_JIT="1")
+    assert result.returncode == 1
+    assert "RuntimeError: fastbp" in result.stderr
+    assert "NUMBA_DISABLE_JIT" in result.stderr
+
+
+def test_array_indices_are_within_bounds(tmp_path):
+    # Numba's own check of indices; what goes through pointers is up to the tests with guard pages. The check is no part
+    # of the cache's key.
+    output = run_well("cached", "training", "float32", NUMBA_CACHE_DIR=str(tmp_path), NUMBA_BOUNDSCHECK="1")
+    assert output == run_well("cached", "training", "float32")
 
 
 def test_a_change_of_any_source_is_a_miss(tmp_path):

@@ -144,13 +144,20 @@ def test_weights_of_any_layout(rng):
         np.testing.assert_array_equal(comp, r)
 
 
+def assert_gone(before):
+    """Assert that all threads but those of before have ended, or are about to."""
+    for thread in set(threading.enumerate()) - before:
+        thread.join(5)
+    assert not set(threading.enumerate()) - before
+
+
 def test_no_thread_is_left_behind(rng):
     problem = make_problem(rng, (5, 9, 3))
     before = set(threading.enumerate())
     with open_session(problem, make_optimizer("Adam"), n_threads=4) as session:
         assert len(set(threading.enumerate()) - before) == 3
         session.epoch(None)
-    assert not set(threading.enumerate()) - before
+    assert_gone(before)
 
 
 def test_no_thread_is_left_behind_by_an_error(rng):
@@ -164,7 +171,7 @@ def test_no_thread_is_left_behind_by_an_error(rng):
 
     with pytest.raises(RuntimeError, match="on purpose"):
         fail()
-    assert not set(threading.enumerate()) - before
+    assert_gone(before)
 
 
 @pytest.mark.parametrize("n_threads", [0, -2])

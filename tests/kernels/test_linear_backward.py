@@ -177,6 +177,85 @@ def test_fused_equals_unfused(dtype, optimizer, rng):
         check_update(rng, dtype, n, n_in, n_out, optimizer)
 
 
+def with_arguments(**changes):
+    """A linear_backward_update that gets other arguments than it was given."""
+
+    def comp(dz, x, w, b, state, **keywords):
+        return linear_backward_update(dz, x, w, b, state, **{**keywords, **changes})
+
+    return comp
+
+
+def with_the_next_step(dz, x, w, b, state, **keywords):
+    state.t += 1
+    dx = linear_backward_update(dz, x, w, b, state, **keywords)
+    state.t -= 1
+    return dx
+
+
+def with_decayed_biases(dz, x, w, b, state, **keywords):
+    b *= 1 - 1e-3
+    return linear_backward_update(dz, x, w, b, state, **keywords)
+
+
+def with_updated_weights(dz, x, w, b, state, **keywords):
+    linear_backward_update(dz, x, w, b, state, **keywords)
+    return linear_backward(dz, x, w, activation=keywords["activation"])[0]
+
+
+def with_swapped_moments(dz, x, w, b, state, **keywords):
+    state.m_w, state.v_w = state.v_w, state.m_w
+    return linear_backward_update(dz, x, w, b, state, **keywords)
+
+
+def with_transposed_weights(dz, x, w, b, state, **keywords):
+    if w.shape[0] == w.shape[1]:
+        w[...] = w.T.copy()
+    return linear_backward_update(dz, x, w, b, state, **keywords)
+
+
+FAULTS = {
+    "batch weight": with_arguments(batch_weight=1.0),
+    "weight decay": with_arguments(weight_decay=0.0),
+    "activation gradient": with_arguments(activation=None),
+    "optimizer": with_arguments(optimizer=Adam(0.05, beta_1=0.8, beta_2=0.94, epsilon=1e-6)),
+    "step count": with_the_next_step,
+    "decayed biases": with_decayed_biases,
+    "dx from updated weights": with_updated_weights,
+    "swapped moments": with_swapped_moments,
+    "transposed weights": with_transposed_weights,
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+@each_dtype
+def test_planted_faults_are_caught(dtype, name, rng):
+    check_update(rng, dtype, 9, 11, 11, "Adam")
+    with pytest.raises(AssertionError):
+        check_update(rng, dtype, 9, 11, 11, "Adam", comp=FAULTS[name])
+
+
+@each_dtype
+def test_planted_faults_of_the_gradients_are_caught(dtype, rng):
+    dz, x, w = make(rng, dtype, 9, 11, 11, "relu")
+    right = linear_backward(dz, x, w, activation="relu", weight_decay=0.3)
+    check_linear_backward(right, dz, x, w, "relu", 0.3)
+    for i in range(3):
+        wrong = [a.copy() for a in right]
+        largest = np.unravel_index(np.abs(wrong[i]).argmax(), wrong[i].shape)
+        wrong[i][largest] *= 1 + 64 * np.finfo(dtype).eps
+        with pytest.raises(AssertionError):
+            check_linear_backward(wrong, dz, x, w, "relu", 0.3)
+    for faulty in (
+        linear_backward(dz, x, w, activation=None, weight_decay=0.3),
+        linear_backward(dz, x, w, activation="relu"),
+        linear_backward(dz, x, w.T, activation="relu", weight_decay=0.3),
+        linear_backward(dz[::-1], x, w, activation="relu", weight_decay=0.3),
+    ):
+        with pytest.raises(AssertionError):
+            check_linear_backward(faulty, dz, x, w, "relu", 0.3)
+
+
 @each_optimizer
 @each_dtype
 def test_update_threads_change_no_bit(dtype, optimizer, rng):

@@ -78,9 +78,8 @@ def guarded_allocations(*modules: Any, at_end: bool = True) -> Iterator[None]:
     patches = [mock.patch.multiple(np, **functions)]
     patches += [mock.patch.object(module, "aligned_zeros", zeros) for module in modules]
     # Memory that a module keeps for its next call would be too large for that, and hide an access out of bounds.
-    patches += [
-        mock.patch.object(module, "_local", threading.local()) for module in modules if hasattr(module, "_local")
-    ]
+    keeping = [module for module in modules if hasattr(module, "_local")]
+    patches += [mock.patch.object(module, "_local", threading.local()) for module in keeping]
     for patch in patches:
         patch.start()
     try:

@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain, pairwise
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -225,8 +225,8 @@ def check_training(problem: Problem, optimizer: Any, n_threads: int | None = 1, 
 def assert_identical(one: Result, other: Result) -> None:
     """Assert that two results are the same to the last bit."""
     assert one.losses == other.losses
-    pairs = [(one.params, other.params)]
-    for moments in MOMENTS[type(one.optimizer).__name__]:
-        pairs.append((getattr(one.optimizer, moments), getattr(other.optimizer, moments)))
-    for a, b in chain.from_iterable(zip(*pair, strict=True) for pair in pairs):
+    for a, b in zip(one.params, other.params, strict=True):
         np.testing.assert_array_equal(a, b)
+    for moments in MOMENTS[type(one.optimizer).__name__]:
+        for a, b in zip(getattr(one.optimizer, moments), getattr(other.optimizer, moments), strict=True):
+            np.testing.assert_array_equal(a, b)

@@ -26,9 +26,9 @@ __all__ = ["linear", "matmul"]
 # Rows of x that are packed at a time (MC): as many as fill half of an L2 of 2 MB, but so many that the panels of w are
 # worth their packing. Panels of w that are packed at a time: a single one is read in short pieces, a page or more
 # apart. And the block of the sum (KC, rounded down to whole panels).
-_BLOCK_BYTES = 1 << 20
+_BLOCK_BYTES = 1 << 19
 _MC = 192
-_GROUP_BYTES = 1 << 19
+_GROUP_BYTES = 1 << 20
 _KC = 192
 
 IDENTITY = int(Activation.IDENTITY)

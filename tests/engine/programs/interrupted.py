@@ -68,6 +68,7 @@ def main() -> None:
                 session.epoch(None)
     except KeyboardInterrupt:
         print(time.monotonic(), optimizer.t, flush=True)
+    time.sleep(0.05)
     assert threading.active_count() == 1, "a thread still trains"
     for comp, ref in zip([*weights, *biases], first_steps(problem, optimizer.t), strict=True):
         assert np.isfinite(comp).all()

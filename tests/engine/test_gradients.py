@@ -1,0 +1,95 @@
+"""The gradient itself, stored instead of spent, against refbp's: the partner of the fused step."""
+
+import copy
+
+import numpy as np
+import pytest
+
+import refbp
+from fastbp import session
+from fastbp.kernels.codes import Optimizer
+from fastbp.target import TARGET
+from support.bounds import assert_within, check_reference, wide
+from support.error_analysis import gradient_errors
+from support.lattice import DTYPES, HIDDEN, panel_width
+from support.networks import LOSSES, assert_close, make_optimizer, make_problem, train
+
+MR = TARGET.mr
+
+each_dtype = pytest.mark.parametrize("dtype", DTYPES)
+
+
+@pytest.fixture
+def gradients(monkeypatch):
+    """The gradients of a problem's only minibatch: of all weights, then of all biases."""
+    monkeypatch.setattr(session, "_optimizer_code", lambda optimizer: Optimizer.STORE)
+
+    def compute(problem, n_threads=1):
+        result = train(problem, make_optimizer("SGD"), n_threads)
+        for before, after in zip(problem.params, result.params, strict=True):
+            np.testing.assert_array_equal(after, before)
+        return result.optimizer.velocities
+
+    return compute
+
+
+def reference(problem):
+    check_reference(refbp.loss_and_gradient)
+    _, gradients = refbp.loss_and_gradient(
+        problem.weights,
+        problem.biases,
+        problem.x,
+        problem.y,
+        activation=problem.activation,
+        loss=problem.loss,
+        weight_decay=problem.weight_decay,
+        sample_weight=problem.sample_weight,
+    )
+    return gradients.dweights + gradients.dbiases
+
+
+@pytest.mark.smoke
+@pytest.mark.parametrize("activation", HIDDEN)
+@pytest.mark.parametrize("loss", LOSSES)
+@each_dtype
+def test_gradients(dtype, activation, loss, gradients, rng):
+    nr = panel_width(dtype)
+    for i, sizes in enumerate([(nr + 1, 7, nr, 3), (4, 2 * nr + 1, MR - 1, 5, 2)]):
+        n = (MR - 1, 3 * MR + 1)[i]
+        problem = make_problem(
+            rng, sizes, n=n, batch_size=n, activation=activation, loss=loss, weighted=i > 0, dtype=dtype
+        )
+        refs = reference(problem.as_type(wide(problem.x).dtype))
+        assert activation == "relu" or all(ref.any() for ref in refs)
+        for comp, ref, bound in zip(gradients(problem), refs, gradient_errors(problem), strict=True):
+            assert_within(comp, ref, bound, f"gradient, {activation}, {loss}")
+
+
+def test_gradients_are_the_slope_of_the_objective(gradients, rng):
+    # Finite differences know nothing of either derivation.
+    problem = make_problem(rng, (4, 7, 5, 3), n=9, batch_size=9, loss="log_loss", weighted=True)
+    comp = gradients(problem)
+    point = copy.deepcopy(problem)
+
+    def objective():
+        return refbp.objective(
+            point.weights,
+            point.biases,
+            point.x,
+            point.y,
+            activation=point.activation,
+            loss=point.loss,
+            weight_decay=point.weight_decay,
+            sample_weight=point.sample_weight,
+        )
+
+    refbp.check_gradient(objective, point.params, comp)
+
+
+def test_gradients_and_the_fused_step_agree(gradients, rng, monkeypatch):
+    problem = make_problem(rng, (6, 20, 9, 4), n=30, batch_size=30, loss="poisson")
+    steps = gradients(problem, n_threads=2)
+    monkeypatch.undo()
+    fused = train(problem, make_optimizer("SGD", learning_rate=0.5))
+    for new, old, gradient in zip(fused.params, problem.params, steps, strict=True):
+        assert_close(new, old - 0.5 * gradient, 1e-14, "parameter")
