@@ -264,6 +264,11 @@ class MLP:
     def load(cls, path: str | Path) -> Self:
         """Return the network that `save` has written; training goes on where it stopped, in a new random order.
 
+        Parameters
+        ----------
+        path : path
+            A file that `save` has written.
+
         Raises
         ------
         ValueError

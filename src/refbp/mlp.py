@@ -113,7 +113,7 @@ def predict(
     activation: str,
     output: str,
 ) -> np.ndarray:
-    """Compute the network's output alone, (n, n_out)."""
+    """Compute the network's output alone, (n, n_out). Parameters are those of `forward`."""
     return forward(x, weights, biases, activation, output)[-1]
 
 
@@ -251,7 +251,8 @@ def active_units(
     """Say which linear piece of the network its parameters are on: the sign of every hidden pre-activation.
 
     While this stays the same, J is a smooth function of the parameters; where it changes, a relu crosses its
-    kink. A zero is neither sign, so standing exactly on a kink is seen as well.
+    kink. A zero is neither sign, so standing exactly on a kink is seen as well. Parameters are those of
+    `forward`.
 
     Returns
     -------

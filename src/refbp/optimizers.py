@@ -175,7 +175,7 @@ class Adam:
             p += -self.learning_rate * m / (np.sqrt(v) + self.epsilon)
 
     def iteration_ends(self, time_step: int) -> None:
-        """Do nothing: Adam has no schedule over epochs."""
+        """Do nothing, whatever ``time_step`` is: Adam has no schedule over epochs."""
 
     def trigger_stopping(self) -> bool:
         """Answer that it is time to stop."""

@@ -111,7 +111,7 @@ def _row_phase(shape, operands, panels, scratch, dx, stride, first, end, activat
             w_panel = at(pointer(panels.transposed), panel * shape.n_out * width)
             vectors = panel_vectors(shape.n_in, panel, like)
             padded = (count + MR - 1) // MR * MR
-            gemm_panel(0, shape.n_out, vectors, at(dz, place), stride, w_panel, like, 0, padded, kc)
+            gemm_panel(shape.n_out, vectors, at(dz, place), stride, w_panel, like, 0, padded, kc)
             activation_gradient_panel(activation, columns, like, at(x, panel * stride + place), 0, count)
             target = at(address_pointer(dx, like), row * shape.n_in + panel * width)
             unpack_rows(count, min(width, columns), like, 0, target, shape.n_in)

@@ -13,8 +13,8 @@ from fastbp.jit import jit
 from fastbp.kernels.arguments import check_disjoint, check_matrix, check_output, check_vector
 from fastbp.kernels.codes import ACTIVATIONS, Activation
 from fastbp.kernels.epilogue import bias_activation_panel
-from fastbp.kernels.gemm import gemm_panel, panel_vectors
-from fastbp.kernels.microkernel import MR, NV, panel_width
+from fastbp.kernels.gemm import panel_vectors, prefetch_share
+from fastbp.kernels.microkernel import MR, NV, gemm_tile, panel_width
 from fastbp.kernels.panels import pack_rows, unpack_rows
 from fastbp.kernels.simd import address_pointer, at, lanes_of, pointer, store, zeros
 from fastbp.kernels.vectors import lanes
@@ -106,15 +106,19 @@ def _panel(k, columns, a, stride, w, c, rows, kc, bias, activation, target, row_
     vectors = panel_vectors(columns, 0, a)
     width = panel_width(a)
     tiles = (rows + MR - 1) // MR
-    last_block = (k - 1) // kc * kc
-    gemm_panel(0, last_block, vectors, a, stride, w, c, 0, tiles * MR, kc)
-    for tile in range(tiles):
-        row = tile * MR
-        count = min(MR, rows - row)
-        gemm_panel(last_block, k, vectors, a, stride, w, c, row, row + MR, kc)
-        if activation >= 0:
-            bias_activation_panel(activation, columns, c, bias, row, row + count)
-        unpack_rows(count, columns, at(c, row * width), 0, at(target, row * row_stride), row_stride)
+    for k0 in range(0, k, kc):
+        block = min(kc, k - k0)
+        a_block, w_block = at(a, k0 // width * stride), at(w, k0 * width)
+        for tile in range(tiles):
+            row = tile * MR
+            z = at(c, row * width)
+            prefetch_share(at(w_block, block * width), block * width, tile, tiles)
+            gemm_tile(vectors, block, at(a_block, row * width), stride, w_block, z, k0 > 0)
+            if k0 + block == k:
+                count = min(MR, rows - row)
+                if activation >= 0:
+                    bias_activation_panel(activation, columns, z, bias, 0, count)
+                unpack_rows(count, columns, z, 0, at(target, row * row_stride), row_stride)
 
 
 _local = threading.local()

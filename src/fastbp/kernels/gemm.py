@@ -9,9 +9,9 @@ its row count rounded up to MR.
 
 from fastbp.jit import jit
 from fastbp.kernels.microkernel import MR, NV, gemm_tile, panel_width
-from fastbp.kernels.simd import at, lanes_of
+from fastbp.kernels.simd import at, lanes_of, line_of, prefetch
 
-__all__ = ["gemm_panel", "panel_count", "panel_vectors"]
+__all__ = ["gemm_panel", "panel_count", "panel_vectors", "prefetch_share"]
 
 
 @jit
@@ -28,38 +28,43 @@ def panel_vectors(columns, panel, p):
 
 
 @jit
-def gemm_panel(k_begin, k_end, vectors, a, a_stride, b, c, first_row, end_row, kc):
-    """C := or += A[:, k_begin:k_end] . B[k_begin:k_end] for one column panel of B and C and some rows of A and C.
+def prefetch_share(p, elements, number, count):
+    """Fetch part `number` of `count` equal parts of the `elements` elements at `p`."""
+    line = line_of(p)
+    for index in range(elements * number // count // line * line, elements * (number + 1) // count, line):
+        prefetch(p, index)
+
+
+@jit
+def gemm_panel(k, vectors, a, a_stride, b, c, first_row, end_row, kc):
+    """C := A . B for one column panel of B and C and the rows ``first_row:end_row`` of A and C.
 
     Blocks of k outermost, so that `kc` rows of B stay in L1 while all row tiles pass over them; the sum of every
-    element runs through k in order, whatever the rows and the blocks are.
+    element runs through k in order, whatever the rows and the blocks are. While a block is used the next one, which
+    lies behind it, is fetched little by little: all at once, by the first tile that needs it, is faster than L3 is.
 
     Parameters
     ----------
-    k_begin, k_end : int
-        Part of the sum; `k_begin` is a multiple of `kc`. A part that begins at 0 overwrites C, a later one adds to it.
+    k : int
+        Columns of A, rows of B; > 0.
     vectors : int
         Vectors of the panel that are computed.
     a : pointer, [read]
-        Panel matrix (rows, k_end or more).
+        Panel matrix (rows, k).
     b, c : pointer, [read], [write]
         One panel each.
     first_row, end_row : int
-        Rows of A and C, multiples of MR.
+        Multiples of MR.
     kc : int
         Block size of k, a multiple of NR.
     """
     width = panel_width(a)
-    for k0 in range(k_begin, k_end, kc):
-        a_block = at(a, k0 // width * a_stride)
+    tiles = (end_row - first_row) // MR
+    for k0 in range(0, k, kc):
+        block = min(kc, k - k0)
+        a_block = at(a, k0 // width * a_stride + first_row * width)
         b_block = at(b, k0 * width)
-        for row in range(first_row, end_row, MR):
-            gemm_tile(
-                vectors,
-                min(kc, k_end - k0),
-                at(a_block, row * width),
-                a_stride,
-                b_block,
-                at(c, row * width),
-                k0 > 0,
-            )
+        for tile in range(tiles):
+            row = tile * MR * width
+            prefetch_share(at(b_block, block * width), block * width, tile, tiles)
+            gemm_tile(vectors, block, at(a_block, row), a_stride, b_block, at(c, first_row * width + row), k0 > 0)

@@ -16,7 +16,6 @@ from fastbp.kernels.simd import (
     load,
     load_where,
     pointer,
-    prefetch,
     put,
     store,
     store_where,
@@ -24,10 +23,6 @@ from fastbp.kernels.simd import (
 )
 
 __all__ = ["gather_rows", "pack_array", "pack_rows", "unpack_array", "unpack_rows"]
-
-
-# How far ahead rows are fetched whose parts are read one panel wide: about the time that memory takes.
-_ROWS_AHEAD = 8
 
 
 @jit
@@ -101,16 +96,7 @@ def pack_rows(rows, columns, source, first, row_stride, column_stride, target, s
     """
     for row in range(rows):
         place = at(target, row * panel_width(target))
-        if columns <= panel_width(target):
-            _prefetch_row(at(source, first + (row + _ROWS_AHEAD) * row_stride), target)
         _pack_row(columns, at(source, first + row * row_stride), column_stride, place, stride)
-
-
-@jit
-def _prefetch_row(source, like):
-    """Fetch a panel's part of a row. The hardware does so only along a row."""
-    for j in range(NV):
-        prefetch(source, j * lanes_of(like))
 
 
 @jit

@@ -43,6 +43,7 @@ __all__ = [
     "hmax",
     "hsum",
     "lanes_of",
+    "line_of",
     "load",
     "load_where",
     "pointer",
@@ -138,15 +139,26 @@ def store(typingctx, p, index, value):
 
 @intrinsic
 def prefetch(typingctx, p, index):
-    """Ask for the cache line of element `index` of `p`, which need not exist: nothing is read."""
+    """Ask L2 for the cache line of element `index` of `p`, which need not exist: nothing is read."""
 
     def codegen(context, builder, sig, args):
         where = emit_address(builder, p.dtype, args[0], args[1])
-        flags = [ir.Constant(ir.IntType(32), flag) for flag in (0, 3, 1)]  # for reading, into all caches, data
+        flags = [ir.Constant(ir.IntType(32), flag) for flag in (0, 2, 1)]  # for reading, not into L1, data
         emit_call(builder, "llvm.prefetch.p0", ir.VoidType(), [where, *flags])
         return context.get_dummy_value()
 
     return types.void(p, types.intp), codegen
+
+
+@intrinsic
+def line_of(typingctx, p):
+    """Elements of the type that `p` points to in a cache line of 64 bytes."""
+    length = 512 // p.dtype.bitwidth
+
+    def codegen(context, builder, sig, args):
+        return ir.Constant(INT64, length)
+
+    return types.intp(p), codegen
 
 
 def _emit_masked(builder, vec, operation, result, operands):

@@ -53,7 +53,10 @@ class LinearState:
         return {name: array for name, array in named.items() if array is not _EMPTY}
 
     def check(self, w: np.ndarray, b: np.ndarray, *, needs_second: bool) -> None:
-        """Raise TypeError or ValueError unless the arrays fit `w` and `b`."""
+        """Raise TypeError or ValueError unless the arrays fit `w` and `b`.
+
+        `needs_second` says whether the second moments are in use.
+        """
         n_in, n_out = w.shape
         check_matrix("state.m_w", self.m_w, w.dtype, (n_in, n_out))
         check_vector("state.m_b", self.m_b, b.dtype, n_out)

@@ -60,7 +60,6 @@ def forward_rows(network, params, workspace, first_row, end_row):
             w = at(params, entry(table, layer, W) + panel * entry(table, layer, W_ROWS) * width)
             z = at(target, panel * stride)
             gemm_panel(
-                0,
                 entry(table, layer, N_IN),
                 panel_vectors(n_out, panel, params),
                 at(workspace, entry(table, layer, H)),
@@ -89,7 +88,6 @@ def _backward_rows(network, transposed, workspace, first_row, end_row):
         for panel in range(panel_count(n_in, transposed)):
             dz = at(workspace, entry(table, layer - 1, DZ) + panel * stride)
             gemm_panel(
-                0,
                 entry(table, layer, N_OUT),
                 panel_vectors(n_in, panel, transposed),
                 at(workspace, entry(table, layer, DZ)),

@@ -84,6 +84,7 @@ def mask_of(vec: VecType) -> VecType:
 
 
 def is_float(vec) -> bool:
+    """Return whether a Numba type is a vector of float32 or float64."""
     return isinstance(vec, VecType) and vec.dtype in LANES
 
 
@@ -91,10 +92,12 @@ def is_float(vec) -> bool:
 
 
 def llvm_type(vec: VecType) -> ir.VectorType:
+    """Return LLVM's type of a vector."""
     return ir.VectorType(LLVM_OF[vec.dtype], vec.lanes)
 
 
 def suffix(vec: VecType) -> str:
+    """Return what the names of LLVM intrinsics on such vectors end with, "v16f32"."""
     letter = {types.float32: "f32", types.float64: "f64", types.int32: "i32", types.int64: "i64"}[vec.dtype]
     return f"v{vec.lanes}{letter}"
 
@@ -107,6 +110,7 @@ def emit_call(builder, name, result, operands):
 
 
 def emit_splat(builder, vec: VecType, scalar):
+    """Emit a vector of `scalar` in every lane."""
     llty = llvm_type(vec)
     head = builder.insert_element(ir.Constant(llty, ir.Undefined), scalar, ir.Constant(ir.IntType(32), 0))
     zeros = ir.Constant(ir.VectorType(ir.IntType(32), vec.lanes), None)
@@ -114,16 +118,19 @@ def emit_splat(builder, vec: VecType, scalar):
 
 
 def emit_fma(builder, vec: VecType, a, b, c):
+    """Emit a * b + c: one instruction and one rounding where the target has it, two of each elsewhere."""
     if TARGET.has_fma:
         return emit_call(builder, f"llvm.fma.{suffix(vec)}", llvm_type(vec), [a, b, c])
     return builder.fadd(builder.fmul(a, b), c)
 
 
 def emit_address(builder, dtype: types.Type, pointer, index):
+    """Emit the address of element `index` from `pointer` on."""
     return builder.gep(pointer, [index], source_etype=LLVM_OF[dtype])
 
 
 def emit_load(builder, vec, pointer, index):
+    """Emit a load of the vector that starts at element `index`."""
     address = emit_address(builder, vec.dtype, pointer, index)
     address = builder.bitcast(address, llvm_type(vec).as_pointer())
     # Rows of a caller's array are aligned to an element and no more.
@@ -131,6 +138,7 @@ def emit_load(builder, vec, pointer, index):
 
 
 def emit_store(builder, vec, pointer, index, value):
+    """Emit a store of the vector that starts at element `index`."""
     address = emit_address(builder, vec.dtype, pointer, index)
     address = builder.bitcast(address, llvm_type(vec).as_pointer())
     builder.store(value, address, align=vec.dtype.bitwidth // 8)
