@@ -7,7 +7,6 @@ a breath every few hundredths of a second in which Ctrl-C is noticed.
 
 import math
 import time
-from functools import partial
 from itertools import pairwise
 from types import TracebackType
 from typing import Self
@@ -226,14 +225,14 @@ class Session:
 
     def _start_workers(self) -> list[Job]:
         self._control[SPINS] = 0 if self._n_threads > allowed_cpus() else 2000
-        return [Job(partial(self._call, thread), f"fastbp-{thread}") for thread in range(1, self._n_threads)]
+        return [Job(self._call, thread) for thread in range(1, self._n_threads)]
 
     def _run_slice(self, first: int, end: int) -> None:
         self._control[FIRST_STEP], self._control[END_STEP] = first, end
         if not self._long_steps:
             self._call(0)
             return
-        runner = Job(partial(self._call, 0), "fastbp-0")
+        runner = Job(self._call, 0)
         try:
             while not runner.wait(_SLICE_SECONDS):
                 pass

@@ -5,12 +5,14 @@ its thread number: nothing to install, nothing that a fork or a second fit at th
 time could trip over.
 """
 
+import ctypes
 import math
 import multiprocessing
 import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
+from functools import cache
 
 __all__ = ["Job", "allowed_cpus", "choose_threads", "run_on_threads"]
 
@@ -87,6 +89,39 @@ def _shared_pool() -> ThreadPoolExecutor:
         return _pool
 
 
+@cache
+def _cpu_query() -> Callable[[], int] | None:
+    try:
+        return ctypes.CDLL(None).sched_getcpu
+    except (AttributeError, OSError, TypeError):  # no such function, or (Windows) no way to ask for it by name
+        return None
+
+
+def _current_cpu() -> int:
+    """Return the CPU that the calling thread runs on, or -1 where the system does not tell."""
+    query = _cpu_query()
+    return -1 if query is None else query()
+
+
+def _settle(thread: int, caller_cpu: int) -> None:
+    """Move the calling thread to a CPU of its own, and leave it free to be moved again.
+
+    A thread starts, and wakes up, on the CPU of the one that started it, and the system may take seconds to see that
+    the two compete. They wait for each other at barriers: until then both together are slower than one.
+    """
+    if caller_cpu < 0 or not hasattr(os, "sched_setaffinity"):
+        return
+    allowed = sorted(os.sched_getaffinity(0))
+    if caller_cpu not in allowed or len(allowed) == 1:
+        return
+    target = allowed[(allowed.index(caller_cpu) + thread) % len(allowed)]
+    try:
+        os.sched_setaffinity(0, {target})
+        os.sched_setaffinity(0, allowed)
+    except OSError:  # the CPU has gone, or a container forbids it: the thread runs where it is
+        return
+
+
 class Job:
     """A call in a thread of its own, to be waited for while signals come in.
 
@@ -96,19 +131,22 @@ class Job:
     Parameters
     ----------
     work : callable
-        Called without arguments.
-    name : str
-        Of the thread.
+        Called with the number of the thread.
+    thread : int
+        Number of the thread. Number 0 stands in for the calling thread and stays on its CPU.
     """
 
-    def __init__(self, work: Callable[[], object], name: str) -> None:
+    def __init__(self, work: Callable[[int], object], thread: int) -> None:
         self._work = work
+        self._thread = thread
+        self._caller_cpu = _current_cpu()
         self._done = threading.Event()
-        threading.Thread(target=self._run, name=name, daemon=True).start()
+        threading.Thread(target=self._run, name=f"fastbp-{thread}", daemon=True).start()
 
     def _run(self) -> None:
         try:
-            self._work()
+            _settle(self._thread, self._caller_cpu)
+            self._work(self._thread)
         finally:
             self._done.set()
 
@@ -141,7 +179,13 @@ def run_on_threads(work: Callable[[int], None], n_threads: int) -> None:
     if n_threads == 1:
         work(0)
         return
-    pending = [_shared_pool().submit(work, thread) for thread in range(1, n_threads)]
+    caller_cpu = _current_cpu()
+
+    def settled(thread: int) -> None:
+        _settle(thread, caller_cpu)
+        work(thread)
+
+    pending = [_shared_pool().submit(settled, thread) for thread in range(1, n_threads)]
     try:
         work(0)
     finally:
