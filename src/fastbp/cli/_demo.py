@@ -11,6 +11,7 @@ from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier
+from threadpoolctl import threadpool_limits
 
 import fastbp
 from fastbp.cli._console import add_row, duration, new_table, open_console, say, show_table
@@ -75,8 +76,13 @@ def _run_ours(console: Console, model: Any, split: list[np.ndarray]) -> Run:
 
 
 def _run_theirs(console: Console, model: Any, split: list[np.ndarray]) -> Run:
+    """Train with as many BLAS threads as there are and with one, and return the faster: which it is, varies."""
+    runs = []
     with console.status("scikit-learn: training"):
-        return _measured_fit(model, split, _first_fit(model, split))
+        for threads in (None, 1):
+            with threadpool_limits(limits=threads):
+                runs.append(_measured_fit(model, split, _first_fit(model, split)))
+    return min(runs, key=lambda run: run.seconds)
 
 
 def _first_fit(model: Any, split: list[np.ndarray]) -> float:
