@@ -55,7 +55,7 @@ LAYERS = (
 LIBRARIES = {
     "refbp*": {"numpy"},
     "fastbp.cli": set(),
-    "fastbp.cli.*": {"click", "numpy", "pandas", "pyarrow", "rich", "skops", "sklearn"},
+    "fastbp.cli.*": {"click", "numpy", "pandas", "pyarrow", "rich", "skops", "sklearn", "threadpoolctl"},
     "fastbp.estimators*": {"numpy", "sklearn"},
     "fastbp*": {"llvmlite", "numba", "numpy"},
 }

@@ -251,8 +251,12 @@ def active_units(
     """Say which linear piece of the network its parameters are on: the sign of every hidden pre-activation.
 
     While this stays the same, J is a smooth function of the parameters; where it changes, a relu crosses its
-    kink. A zero is neither sign, so standing exactly on a kink is seen as well. Parameters are those of
-    `forward`.
+    kink. A zero is neither sign, so standing exactly on a kink is seen as well.
+
+    Parameters
+    ----------
+    x, weights, biases, activation
+        Those of `forward`.
 
     Returns
     -------

@@ -1,7 +1,7 @@
 """Matrix product and dense layer on plain arrays: `matmul` and `linear`.
 
-The operands are packed into panels on the way in, a block of rows at a time, and the
-result is unpacked on the way out, a panel at a time, while it is in cache.
+The weights are packed into panels on the way in, the samples are read as they lie, and
+the result leaves its panel tile by tile, while it is in cache.
 """
 
 import math
@@ -14,7 +14,7 @@ from fastbp.kernels.arguments import check_disjoint, check_matrix, check_output,
 from fastbp.kernels.codes import ACTIVATIONS, Activation
 from fastbp.kernels.epilogue import bias_activation_panel
 from fastbp.kernels.gemm import panel_vectors, prefetch_share
-from fastbp.kernels.microkernel import MR, NV, gemm_tile, panel_width
+from fastbp.kernels.microkernel import MR, NV, gemm_tile_rows, panel_width
 from fastbp.kernels.panels import pack_rows, unpack_rows
 from fastbp.kernels.simd import address_pointer, at, lanes_of, pointer, store, zeros
 from fastbp.kernels.vectors import lanes
@@ -29,20 +29,10 @@ __all__ = ["linear", "matmul"]
 _BLOCK_BYTES = 1 << 19
 _MC = 192
 _GROUP_BYTES = 1 << 20
-_KC = 192
+_KC = 528
 
 IDENTITY = int(Activation.IDENTITY)
 ELEMENTWISE = {name: code for name, code in ACTIVATIONS.items() if code != Activation.SOFTMAX}
-
-
-@jit
-def _clear_padding(rows, padded, columns, target, stride):
-    """Zeros into the rows that fill up the last tile."""
-    width = panel_width(target)
-    for panel in range((columns + width - 1) // width):
-        for row in range(rows, padded):
-            for j in range(0, width, lanes_of(target)):
-                store(target, panel * stride + row * width + j, zeros(target))
 
 
 @jit
@@ -52,16 +42,16 @@ def _linear_block(workspace, x, w, bias, out, shape, strides, rows, panels, bloc
     Parameters
     ----------
     workspace : array, [write]
-        A block of x, the panels of w, a panel of the result.
+        A panel of the result, the panels of w.
     x, w, bias, out : int
-        Addresses; `bias` is 0 if there is none.
+        Addresses; `bias` is 0 if there is none, and the rows of x are contiguous.
     shape : (m, k, n)
-    strides : (x row, x column, w row, w column)
+    strides : (x row, w row, w column)
         In elements; `out` is C-contiguous.
     rows, panels : (first, end)
         Share of the rows and of the column panels of the result.
     blocks : (mc, kc, group)
-        Rows of x packed at a time, block of the sum (whole panels), panels of w packed at a time.
+        Rows of x taken at a time, block of the sum, panels of w packed at a time.
     activation : int
     """
     _, k, n = shape
@@ -69,18 +59,15 @@ def _linear_block(workspace, x, w, bias, out, shape, strides, rows, panels, bloc
     keep = rows[1] - rows[0] > mc
     like = pointer(workspace)
     width = panel_width(like)
-    stride = (mc + 1) * width
-    a = like
-    c = at(a, (k + width - 1) // width * stride)
-    b = at(c, (mc + 2) * width)
-    no_bias = at(c, (mc + 1) * width)
+    c = like
+    no_bias = at(c, mc * width)
+    b = at(no_bias, width)
     for j in range(0, width, lanes_of(like)):
         store(no_bias, j, zeros(like))
     samples, weights, result = address_pointer(x, like), address_pointer(w, like), address_pointer(out, like)
     for row in range(rows[0], rows[1], mc):
         count = min(mc, rows[1] - row)
-        pack_rows(count, k, samples, row * strides[0], strides[0], strides[1], a, stride)
-        _clear_padding(count, (count + MR - 1) // MR * MR, k, a, stride)
+        a = at(samples, row * strides[0])
         for panel in range(panels[0], panels[1]):
             first = panel * width
             columns = min(width, n - first)
@@ -88,18 +75,18 @@ def _linear_block(workspace, x, w, bias, out, shape, strides, rows, panels, bloc
             if row == rows[0] and (panel - panels[0]) % group == 0:
                 end = min(min(panel + group, panels[1]) * width, n)
                 packed = at(b, place * k * width)
-                pack_rows(k, end - first, weights, first * strides[3], strides[2], strides[3], packed, k * width)
+                pack_rows(k, end - first, weights, first * strides[2], strides[1], strides[2], packed, k * width)
             if bias != 0:
                 # A whole vector of biases may reach beyond their array: they are copied like any other row.
                 pack_rows(1, columns, address_pointer(bias, like), first, 0, 1, no_bias, 0)
             code = activation if bias != 0 or activation != IDENTITY else -1
             target = at(result, row * n + first)
-            _panel(k, columns, a, stride, at(b, place * k * width), c, count, kc, no_bias, code, target, n)
+            _panel(k, columns, a, strides[0], at(b, place * k * width), c, count, kc, no_bias, code, target, n)
 
 
 @jit
-def _panel(k, columns, a, stride, w, c, rows, kc, bias, activation, target, row_stride):
-    """One panel of the result, from the packed operands to `target`; `activation` -1 leaves out the bias, too.
+def _panel(k, columns, a, a_stride, w, c, rows, kc, bias, activation, target, row_stride):
+    """One panel of the result, from rows of x and a packed panel of w to `target`; `activation` -1 leaves out the bias.
 
     Written out tile by tile, the result's cache lines are fetched while the next tile is computed.
     """
@@ -108,14 +95,14 @@ def _panel(k, columns, a, stride, w, c, rows, kc, bias, activation, target, row_
     tiles = (rows + MR - 1) // MR
     for k0 in range(0, k, kc):
         block = min(kc, k - k0)
-        a_block, w_block = at(a, k0 // width * stride), at(w, k0 * width)
+        w_block = at(w, k0 * width)
         for tile in range(tiles):
             row = tile * MR
+            count = min(MR, rows - row)
             z = at(c, row * width)
             prefetch_share(at(w_block, block * width), block * width, tile, tiles)
-            gemm_tile(vectors, block, at(a_block, row * width), stride, w_block, z, k0 > 0)
+            gemm_tile_rows(vectors, block, at(a, row * a_stride + k0), a_stride, count, w_block, z, k0 > 0)
             if k0 + block == k:
-                count = min(MR, rows - row)
                 if activation >= 0:
                     bias_activation_panel(activation, columns, z, bias, 0, count)
                 unpack_rows(count, columns, z, 0, at(target, row * row_stride), row_stride)
@@ -136,19 +123,21 @@ def _workspace(size: int, dtype: np.dtype) -> np.ndarray:
 def _linear(
     x: np.ndarray, w: np.ndarray, b: np.ndarray | None, code: int, out: np.ndarray, threads: int | None
 ) -> None:
+    if x.strides[1] != x.itemsize:
+        x = np.ascontiguousarray(x)
     m, k = x.shape
     n = w.shape[1]
     dtype = x.dtype
     width = NV * lanes(dtype)
     kc = max(_KC // width, 1) * width
-    x_panels, w_panels = math.ceil(k / width), math.ceil(n / width)
+    w_panels = math.ceil(n / width)
     row_tiles = math.ceil(m / MR)
     count = choose_threads(threads, 2.0 * m * k * n, max(row_tiles, w_panels))
     by_rows = row_tiles >= 4 * count or row_tiles >= w_panels
     units = row_tiles if by_rows else w_panels
     mc = min(max(_MC, _BLOCK_BYTES // (k * dtype.itemsize) // MR * MR), row_tiles * MR)
     group = min(max(1, _GROUP_BYTES // (k * width * dtype.itemsize)), w_panels)
-    strides = tuple(s // dtype.itemsize for s in (*x.strides, *w.strides))
+    strides = tuple(s // dtype.itemsize for s in (x.strides[0], *w.strides))
     bias = 0 if b is None else b.ctypes.data
 
     def work(thread: int) -> None:
@@ -156,7 +145,7 @@ def _linear(
         rows = (min(first * MR, m), min(end * MR, m)) if by_rows else (0, m)
         panels = (0, w_panels) if by_rows else (first, end)
         w_kept = panels[1] - panels[0] if rows[1] - rows[0] > mc else group
-        size = x_panels * (mc + 1) * width + (mc + 2) * width + w_kept * k * width
+        size = (mc + 1) * width + w_kept * k * width
         _linear_block(
             _workspace(size, dtype),
             x.ctypes.data,
@@ -232,7 +221,7 @@ def linear(
     ``abs(z - exact) <= n_in * eps * (abs(x) @ abs(w))`` before the bias.
 
     The loops are those of Goto and van de Geijn, "Anatomy of high-performance matrix multiplication", ACM TOMS 34
-    (2008), section 4; here the blocks of x are packed without a transposition.
+    (2008), section 4, without the packing of x.
     """
     if activation not in ELEMENTWISE:
         raise ValueError(f"activation must be one of {sorted(ELEMENTWISE)}, got {activation!r}")

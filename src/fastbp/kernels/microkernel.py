@@ -33,7 +33,7 @@ from numba.extending import intrinsic
 from fastbp.kernels.vectors import LANES, emit_address, emit_fma, emit_load, emit_splat, emit_store, llvm_type, vec_of
 from fastbp.target import TARGET
 
-__all__ = ["MR", "NV", "gemm_tile", "gemm_tile_transposed", "panel_width"]
+__all__ = ["MR", "NV", "gemm_tile", "gemm_tile_rows", "gemm_tile_transposed", "panel_width"]
 
 MR = TARGET.mr
 NV = TARGET.nv
@@ -89,14 +89,21 @@ class _TileEmitter:
             accumulators.append(phi)
         return accumulators
 
+    def place(self, a, i):
+        """Address of A's element in row `i` of the tile, for the k at which `a` stands."""
+        return emit_address(self.builder, self.dtype, a, _constant(i * self.a_row))
+
+    def advance(self, a):
+        """The `a` of the next k."""
+        return emit_address(self.builder, self.dtype, a, _constant(self.a_k))
+
     def rank_one(self, a, b, accumulators):
         """One k: the outer product of a column of A and a row of B."""
         builder, vec = self.builder, self.vec
         columns = [emit_load(builder, vec, b, self.offset(0, j)) for j in range(self.count)]
         updated = []
         for i in range(MR):
-            where = emit_address(builder, self.dtype, a, _constant(i * self.a_row))
-            scalar = builder.load(where, typ=llvm_type(vec).element)
+            scalar = builder.load(self.place(a, i), typ=llvm_type(vec).element)
             broadcast = emit_splat(builder, vec, scalar)
             for j in range(self.count):
                 old = accumulators[i * self.count + j]
@@ -118,7 +125,7 @@ class _TileEmitter:
         tile = self.rank_one(a_k, b_k, tile)
         following = [
             builder.sub(left, _constant(1)),
-            emit_address(builder, self.dtype, a_k, _constant(self.a_k)),
+            self.advance(a_k),
             emit_address(builder, self.dtype, b_k, _constant(self.width)),
             *tile,
         ]
@@ -154,6 +161,20 @@ class _TileEmitter:
     def write(self, c, accumulators):
         for (i, j), value in zip(self.cells(), accumulators, strict=True):
             emit_store(self.builder, self.vec, c, self.offset(i, j), value)
+
+
+class _RowEmitter(_TileEmitter):
+    """The same, for rows of A that lie anywhere: `a` is the number of the k, counted from where they begin."""
+
+    def __init__(self, builder, dtype, count, rows):
+        super().__init__(builder, dtype, count, a_row=0, a_k=1)
+        self.rows = rows
+
+    def place(self, a, i):
+        return emit_address(self.builder, self.dtype, self.rows[i], a)
+
+    def advance(self, a):
+        return self.builder.add(a, _constant(1))
 
 
 def _switch(builder, wanted, emit):
@@ -228,3 +249,31 @@ def gemm_tile_transposed(typingctx, vectors, kc, a, b, c, accumulate):
         return context.get_dummy_value()
 
     return types.void(types.intp, types.intp, a, b, c, types.boolean), codegen
+
+
+@intrinsic
+def gemm_tile_rows(typingctx, vectors, kc, a, row_stride, rows, b, c, accumulate):
+    """C := or += A . B for up to MR rows of a matrix as it lies in the caller's memory.
+
+    The parameters are those of `gemm_tile`, but (ii, k) of A is ``a[ii * row_stride + k]``, and of `rows` < MR rows
+    the last one is read again for the rows that are missing: they are computed, and mean nothing.
+    """
+    dtype = a.dtype
+
+    def codegen(context, builder, sig, args):
+        wanted, kc, a, row_stride, count, b, c, accumulate = args
+        last = builder.sub(count, _constant(1))
+        places = []
+        for i in range(MR):
+            row = builder.select(builder.icmp_signed("<", _constant(i), last), _constant(i), last)
+            places.append(emit_address(builder, dtype, a, builder.mul(row, row_stride)))
+
+        def emit(vectors_in_row):
+            emitter = _RowEmitter(builder, dtype, vectors_in_row, places)
+            tile = emitter.start(c, accumulate)
+            emitter.write(c, emitter.run(kc, _constant(0), b, tile)[1])
+
+        _switch(builder, wanted, emit)
+        return context.get_dummy_value()
+
+    return types.void(types.intp, types.intp, a, types.intp, types.intp, b, c, types.boolean), codegen
