@@ -110,53 +110,45 @@ class _TileEmitter:
                 updated.append(emit_fma(builder, vec, broadcast, columns[j], old))
         return updated
 
-    def run(self, count, a, b, accumulators):
-        """`count` > 0 steps of k from `a` and `b`; returns the advanced b and the accumulators."""
+    def loop(self, name, start, body):
+        """Repeat `body` on a list of values, from `start` on, while the first of its results is positive."""
         builder = self.builder
         before = builder.block
-        loop = builder.append_basic_block("k")
-        after = builder.append_basic_block("k.end")
+        loop = builder.append_basic_block(name)
+        after = builder.append_basic_block(f"{name}.end")
         builder.branch(loop)
         builder.position_at_end(loop)
-        phis = [builder.phi(value.type) for value in (count, a, b, *accumulators)]
-        for phi, value in zip(phis, (count, a, b, *accumulators), strict=True):
+        phis = [builder.phi(value.type) for value in start]
+        following = body(*phis)
+        for phi, value, new in zip(phis, start, following, strict=True):
             phi.add_incoming(value, before)
-        left, a_k, b_k, *tile = phis
-        tile = self.rank_one(a_k, b_k, tile)
-        following = [
-            builder.sub(left, _constant(1)),
-            self.advance(a_k),
-            emit_address(builder, self.dtype, b_k, _constant(self.width)),
-            *tile,
-        ]
-        for phi, value in zip(phis, following, strict=True):
-            phi.add_incoming(value, builder.block)
+            phi.add_incoming(new, builder.block)
         builder.cbranch(builder.icmp_signed(">", following[0], _constant(0)), loop, after)
         builder.position_at_end(after)
-        return following[2], tile
+        return following
+
+    def run(self, count, a, b, accumulators):
+        """`count` > 0 steps of k from `a` and `b`; returns the advanced b and the accumulators."""
+
+        def step(left, a_k, b_k, *tile):
+            tile = self.rank_one(a_k, b_k, tile)
+            b_next = emit_address(self.builder, self.dtype, b_k, _constant(self.width))
+            return [self.builder.sub(left, _constant(1)), self.advance(a_k), b_next, *tile]
+
+        _, _, b, *tile = self.loop("k", [count, a, b, *accumulators], step)
+        return b, tile
 
     def run_panels(self, count, a, panel_stride, b, accumulators):
         """Like `run`, for k that runs along the columns of A: NR of them, then on to A's next panel."""
-        builder = self.builder
-        before = builder.block
-        loop = builder.append_basic_block("panel")
-        after = builder.append_basic_block("panel.end")
-        builder.branch(loop)
-        builder.position_at_end(loop)
-        phis = [builder.phi(value.type) for value in (count, a, b, *accumulators)]
-        for phi, value in zip(phis, (count, a, b, *accumulators), strict=True):
-            phi.add_incoming(value, before)
-        left, a_panel, b_k, *tile = phis
         width = _constant(self.width)
-        now = builder.select(builder.icmp_signed("<", left, width), left, width)
-        b_k, tile = self.run(now, a_panel, b_k, tile)
-        left = builder.sub(left, now)
-        following = [left, emit_address(builder, self.dtype, a_panel, panel_stride), b_k, *tile]
-        for phi, value in zip(phis, following, strict=True):
-            phi.add_incoming(value, builder.block)
-        builder.cbranch(builder.icmp_signed(">", left, _constant(0)), loop, after)
-        builder.position_at_end(after)
-        return tile
+
+        def step(left, a_panel, b_k, *tile):
+            now = self.builder.select(self.builder.icmp_signed("<", left, width), left, width)
+            b_k, tile = self.run(now, a_panel, b_k, tile)
+            a_next = emit_address(self.builder, self.dtype, a_panel, panel_stride)
+            return [self.builder.sub(left, now), a_next, b_k, *tile]
+
+        return self.loop("panel", [count, a, b, *accumulators], step)[3:]
 
     def write(self, c, accumulators):
         for (i, j), value in zip(self.cells(), accumulators, strict=True):
