@@ -26,7 +26,7 @@ def measure(shape: tuple[int, int, int], dtype: type, rounds: int) -> None:
     bound = k * np.finfo(dtype).eps * (abs(a) @ abs(b))
     assert (abs(matmul(a, b, n_threads=1) - a.astype(np.float64) @ b.astype(np.float64)) <= bound).all()
     flops = 2 * m * k * n
-    calls = max(3, int(2e8 / flops))
+    calls = max(5, int(6e9 / flops))  # about as long as the peak is measured
     fractions, rivals = [], []
     for _ in range(rounds):
         peak = fma_peak(dtype, seconds=0.02) * 1e9
