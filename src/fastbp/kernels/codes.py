@@ -6,7 +6,7 @@ numbers. A code is tested once per panel or tile, never per element.
 
 from enum import IntEnum
 
-__all__ = ["ACTIVATIONS", "LOSSES", "OPTIMIZERS", "OUTPUT_OF_LOSS", "Activation", "Loss", "Optimizer"]
+__all__ = ["ACTIVATIONS", "LOSSES", "OUTPUT_OF_LOSS", "Activation", "Loss", "Optimizer"]
 
 
 class Activation(IntEnum):
@@ -40,7 +40,6 @@ class Optimizer(IntEnum):
 
 ACTIVATIONS = {member.name.lower(): member for member in Activation}
 LOSSES = {member.name.lower(): member for member in Loss}
-OPTIMIZERS = {member.name.lower(): member for member in Optimizer}
 
 OUTPUT_OF_LOSS = {
     Loss.SQUARED_ERROR: Activation.IDENTITY,

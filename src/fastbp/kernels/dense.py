@@ -23,8 +23,8 @@ from fastbp.threads import choose_threads, run_on_threads
 
 __all__ = ["linear", "matmul"]
 
-# Rows of x that are packed at a time (MC): as many as fill half of an L2 of 2 MB, but so many that the panels of w are
-# worth their packing. Panels of w that are packed at a time: a single one is read in short pieces, a page or more
+# Rows of x that are taken at a time (MC): as many as fill a quarter of an L2 of 2 MB, but so many that the panels of w
+# are worth reading again. Panels of w that are packed at a time: a single one is read in short pieces, a page or more
 # apart. And the block of the sum (KC, rounded down to whole panels).
 _BLOCK_BYTES = 1 << 19
 _MC = 192
