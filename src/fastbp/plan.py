@@ -19,6 +19,7 @@ from fastbp.kernels.layout import (
     H,
     W,
 )
+from fastbp.kernels.output import output_scratch
 from fastbp.kernels.vectors import lanes
 from fastbp.target import TARGET
 
@@ -40,6 +41,8 @@ class Plan(NamedTuple):
         NR in elements.
     params, transposed, workspace : int
         Sizes of the buffers in elements.
+    scratch : int
+        Elements of scratch that a thread needs.
     tiles : int
         Tiles of dW of all layers.
     kc : int
@@ -55,6 +58,7 @@ class Plan(NamedTuple):
     params: int
     transposed: int
     workspace: int
+    scratch: int
     tiles: int
     kc: int
     row_chunk: int
@@ -122,6 +126,7 @@ def make_plan(layer_sizes: tuple[int, ...], batch: int, dtype: np.dtype) -> Plan
         int(params),
         int(transposed),
         int(workspace),
+        output_scratch(layer_sizes[-1], width),
         int(tiles),
         kc=144 // width * width,
         row_chunk=_row_chunk(layer_sizes, np.dtype(dtype).itemsize),

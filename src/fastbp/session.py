@@ -22,7 +22,7 @@ from fastbp.kernels.barrier import (
     STEP_COUNT,
     STOP_REQUEST,
 )
-from fastbp.kernels.codes import ACTIVATIONS, LOSSES, OUTPUT_OF_LOSS
+from fastbp.kernels.codes import ACTIVATIONS, LOSSES, OUTPUT_OF_LOSS, Loss
 from fastbp.kernels.codes import Optimizer as OptimizerCode
 from fastbp.kernels.layout import N_OUT
 from fastbp.kernels.predict import predict_rows
@@ -67,6 +67,12 @@ def _optimizer_code(optimizer: Optimizer) -> OptimizerCode:
     return OptimizerCode.NESTEROV if optimizer.nesterov else OptimizerCode.SGD
 
 
+def _loss_code(loss: str, y: np.ndarray) -> Loss:
+    code = LOSSES[loss]
+    one_hot = code == Loss.LOG_LOSS and np.count_nonzero(y) == len(y) and (y.max(axis=1) == 1).all()
+    return Loss.ONE_HOT_LOG_LOSS if one_hot else code
+
+
 def _set_step_count(optimizer: Adam, t: int) -> None:
     optimizer.t = t
     if t > 0:
@@ -85,6 +91,7 @@ def _network(plan: Plan, activation: str, output: int, loss: int) -> Network:
         plan.row_capacity,
         plan.kc,
         plan.row_chunk,
+        plan.scratch,
     )
 
 
@@ -138,8 +145,8 @@ class Session:
         self._n = x.shape[0]
         self._batch = min(batch_size, self._n)
         self._plan = make_plan(sizes, self._batch, dtype)
-        loss_code = LOSSES[loss]
-        self._network = _network(self._plan, activation, OUTPUT_OF_LOSS[loss_code], loss_code)
+        output = OUTPUT_OF_LOSS[LOSSES[loss]]
+        self._network = _network(self._plan, activation, output, _loss_code(loss, self._y))
         flops = _step_flops(sizes, self._batch)
         self._n_threads = choose_threads(n_threads, flops, math.ceil(self._batch / TARGET.mr))
         self._optimizer_code = int(_optimizer_code(optimizer))
@@ -173,7 +180,6 @@ class Session:
 
     def _make_buffers(self, dtype: np.dtype) -> Buffers:
         plan = self._plan
-        tile = TARGET.mr * plan.panel_width
         adam = isinstance(self._optimizer, Adam)
         return Buffers(
             params=aligned_zeros(plan.params, dtype),
@@ -181,7 +187,7 @@ class Session:
             moment_2=aligned_zeros(plan.params if adam else 0, dtype),
             transposed=aligned_zeros(plan.transposed, dtype),
             workspace=aligned_zeros(plan.workspace, dtype),
-            scratch=aligned_zeros(tile * self._n_threads, dtype),
+            scratch=aligned_zeros(plan.scratch * self._n_threads, dtype),
             losses=aligned_zeros(self._batch, np.dtype(np.float64)),
             penalties=aligned_zeros(plan.tiles, np.dtype(np.float64)),
             totals=np.zeros(1),
@@ -369,9 +375,9 @@ def predict(
     strides = [stride // dtype.itemsize for stride in x.strides]
 
     def work(thread: int) -> None:
-        workspace = aligned_zeros(plan.workspace, dtype)
+        workspace, scratch = aligned_zeros(plan.workspace, dtype), aligned_zeros(plan.scratch, dtype)
         first, end = n_chunks * thread // threads * chunk, min(n_chunks * (thread + 1) // threads * chunk, n)
-        predict_rows(network, params, workspace, x.ctypes.data, *strides, order, result, first, end)
+        predict_rows(network, params, workspace, scratch, x.ctypes.data, *strides, order, result, first, end)
 
     run_on_threads(work, threads)
     return result

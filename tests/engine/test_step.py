@@ -53,6 +53,47 @@ def test_output_sizes(loss, rng):
         check_training(problem, make_optimizer("Adam"), all_move=n_out > 1 or loss != "log_loss")
 
 
+@each_loss
+@pytest.mark.parametrize("n_out", [1, 3, NR, 2 * NR + 1])
+def test_blocks_of_output_rows(loss, n_out, rng):
+    # The output layer is worked on NR rows at a time, of which a thread's last block may hold fewer.
+    for batch_size in (NR - 1, NR, NR + 1, NR + MR, 3 * NR - MR + 1):
+        problem = make_problem(rng, (3, 5, n_out), loss=loss, n=batch_size, batch_size=batch_size, weighted=True)
+        for threads in (1, 3):
+            check_training(problem, make_optimizer("SGD"), threads, all_move=n_out > 1 or loss != "log_loss")
+
+
+def soft_targets(rng, n, n_out):
+    y = rng.uniform(0.1, 1.0, (n, n_out))
+    return y / y.sum(axis=1, keepdims=True)
+
+
+def two_classes(rng, n, n_out):
+    y = np.eye(n_out)[rng.integers(n_out, size=n)]
+    y[n // 2] = 1.0, *[0.0] * (n_out - 2), 1.0
+    return y
+
+
+def half_a_class(rng, n, n_out):
+    y = np.eye(n_out)[rng.integers(n_out, size=n)]
+    y[n // 2] *= 0.5
+    return y
+
+
+def no_class_and_two(rng, n, n_out):
+    y = two_classes(rng, n, n_out)
+    y[n // 3] = 0.0
+    return y
+
+
+@pytest.mark.parametrize("make_targets", [soft_targets, two_classes, half_a_class, no_class_and_two])
+def test_targets_that_are_not_one_hot(make_targets, rng):
+    # Targets of one class have a shorter way to their loss. It must not be taken for these.
+    problem = make_problem(rng, (4, 6, NR + 3), n=3 * MR + 1, loss="log_loss", epochs=2, weighted=True)
+    problem.y = make_targets(rng, len(problem.x), NR + 3)
+    check_training(problem, make_optimizer("Adam"))
+
+
 @pytest.mark.parametrize("size", [1, 2, MR - 1, MR, MR + 1, 2 * MR + 1, NR - 1, NR, NR + 1, PRIME, 2 * NR + 1])
 def test_layer_sizes(size, rng):
     for sizes in [(size, 5, 2), (4, size, 2), (size, size, size), (3, size), (4, size, 3, size, 2)]:

@@ -21,12 +21,16 @@ class Activation(IntEnum):
 
 
 class Loss(IntEnum):
-    """Losses; each belongs to the output activation for which dz = output - y."""
+    """Losses; each belongs to the output activation for which dz = output - y.
+
+    ONE_HOT_LOG_LOSS is LOG_LOSS where each row of y is a single 1: it takes one logarithm a row.
+    """
 
     SQUARED_ERROR = 0
     POISSON = 1
     BINARY_LOG_LOSS = 2
     LOG_LOSS = 3
+    ONE_HOT_LOG_LOSS = 4
 
 
 class Optimizer(IntEnum):
@@ -39,7 +43,6 @@ class Optimizer(IntEnum):
 
 
 ACTIVATIONS = {member.name.lower(): member for member in Activation}
-LOSSES = {member.name.lower(): member for member in Loss}
 
 OUTPUT_OF_LOSS = {
     Loss.SQUARED_ERROR: Activation.IDENTITY,
@@ -47,3 +50,4 @@ OUTPUT_OF_LOSS = {
     Loss.BINARY_LOG_LOSS: Activation.LOGISTIC,
     Loss.LOG_LOSS: Activation.SOFTMAX,
 }
+LOSSES = {member.name.lower(): member for member in OUTPUT_OF_LOSS}

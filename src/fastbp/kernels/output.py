@@ -1,21 +1,23 @@
-"""The output layer, row by row: activation, loss, and dz = (output - y) * weight in its place.
+"""The output layer: softmax, loss, and dz = (output - y) * weight in the output's place.
 
 Every loss here is paired with the activation for which the derivative of the loss with
-respect to z is ``output - y`` (the canonical link). A row of a panel matrix is spread
-over panels: vector `q` of it lies ``q // NV`` panels on, `q % NV` vectors in.
+respect to z is ``output - y`` (the canonical link).
+
+Output layers are narrow: a row of three classes fills three lanes of sixteen, and its
+maximum and its sum run across lanes. So NR rows at a time are turned over, into a block
+whose lanes are rows and whose rows are output units: each exponential then serves as
+many rows as there are lanes, and maxima and sums run from one vector to the next.
 """
 
-import math
-
 from fastbp.jit import jit
-from fastbp.kernels.codes import Activation, Loss
-from fastbp.kernels.microkernel import NV, panel_width
+from fastbp.kernels.codes import Loss
+from fastbp.kernels.gemm import panel_count
+from fastbp.kernels.microkernel import MR, panel_width
 from fastbp.kernels.simd import (
     at,
     first_lanes,
+    fma,
     get,
-    hmax,
-    hsum,
     lanes_of,
     load,
     load_where,
@@ -27,53 +29,109 @@ from fastbp.kernels.simd import (
     vmin,
     zeros,
 )
+from fastbp.kernels.transpose import transpose_tile
 from fastbp.kernels.vmath import vexp, vlog
 
-__all__ = ["loss_gradient_rows", "softmax_rows"]
+__all__ = ["loss_gradient_rows", "output_scratch", "softmax_rows"]
 
 POISSON = int(Loss.POISSON)
 SQUARED_ERROR = int(Loss.SQUARED_ERROR)
+BINARY_LOG_LOSS = int(Loss.BINARY_LOG_LOSS)
 LOG_LOSS = int(Loss.LOG_LOSS)
-SOFTMAX = int(Activation.SOFTMAX)
+ONE_HOT_LOG_LOSS = int(Loss.ONE_HOT_LOG_LOSS)
+
+
+def output_scratch(columns: int, width: int) -> int:
+    """Return how many elements of scratch an output layer of `columns` units needs, with panels `width` wide.
+
+    They are NR x NR squares: the outputs with rows as lanes, one for each panel; the targets of some columns, likewise;
+    rows that are about to be turned over or have been; and two rows of NR: losses and weights.
+    """
+    return (-(-columns // width) + 2) * width * width + 2 * width
 
 
 @jit
-def _vectors(columns, p):
-    return (columns + lanes_of(p) - 1) // lanes_of(p)
+def _scratch_square(columns, scratch, number):
+    """Square `number` behind those of the output: 0 for targets, 1 for rows, 2 (not whole) for losses and weights."""
+    width = panel_width(scratch)
+    return at(scratch, (panel_count(columns, scratch) + number) * width * width)
 
 
 @jit
-def _place(q, stride, p):
-    """Offset of vector `q` of a row from the row's start in the first panel."""
-    return q // NV * stride + q % NV * lanes_of(p)
+def _place(column, stride, p):
+    """Offset of column `column`, a multiple of the number of lanes, from the row's start in the first panel."""
+    return column // panel_width(p) * stride + column % panel_width(p)
 
 
 @jit
-def _softmax_row(columns, z, stride):
-    """z := exp(z - max z) / sum exp(z - max z); padding becomes 0."""
-    lanes = lanes_of(z)
-    lowest = splat(-math.inf, z)
-    top = lowest
-    for q in range(_vectors(columns, z)):
-        inside = first_lanes(columns - q * lanes, z)
-        top = vmax(top, select(inside, load(z, _place(q, stride, z)), lowest))
-    largest = splat(hmax(top), z)
-    total = zeros(z)
-    for q in range(_vectors(columns, z)):
-        inside = first_lanes(columns - q * lanes, z)
-        e = select(inside, vexp(load(z, _place(q, stride, z)) - largest), zeros(z))
-        store(z, _place(q, stride, z), e)
-        total = total + e
-    scale = splat(hsum(total), z)
-    for q in range(_vectors(columns, z)):
-        store(z, _place(q, stride, z), load(z, _place(q, stride, z)) / scale)
+def _turn_output(columns, z, stride, height, turned):
+    """The `height` rows at `z` of a panel matrix as columns: turned[c * NR + r] = z[r, c]."""
+    width, lanes = panel_width(z), lanes_of(z)
+    for column in range(0, columns, lanes):
+        source = at(z, _place(column, stride, z))
+        for row in range(0, height, MR):
+            transpose_tile(1, at(source, row * width), at(turned, column * width + row))
 
 
 @jit
-def softmax_rows(columns, z, stride, first_row, end_row):
-    """Softmax of the rows ``first_row:end_row`` of a panel matrix, in place."""
-    for row in range(first_row, end_row):
-        _softmax_row(columns, at(z, row * panel_width(z)), stride)
+def _turn_targets(first, columns, y, order, height, live, rows, turned):
+    """Targets from column `first` on, a vector of them, as columns; rows from `live` on are zeros."""
+    width = panel_width(y)
+    inside = first_lanes(columns - first, y)
+    for row in range(live):
+        store(rows, row * width, load_where(at(y, get(order, row) * columns), first, inside))
+    for row in range(live, height):
+        store(rows, row * width, zeros(y))
+    for row in range(0, height, MR):
+        transpose_tile(1, at(rows, row * width), at(turned, row))
+
+
+@jit
+def _return_output(columns, turned, height, rows, z, stride):
+    """The reverse of `_turn_output`, by way of `rows`; padding becomes 0."""
+    width, lanes = panel_width(z), lanes_of(z)
+    vectors = (height + lanes - 1) // lanes
+    for panel in range(panel_count(columns, z)):
+        left = min(columns - panel * width, width)
+        for column in range(0, left, MR):
+            transpose_tile(vectors, at(turned, (panel * width + column) * width), at(rows, column))
+        for row in range(height):
+            place = at(z, panel * stride + row * width)
+            for j in range(0, left, lanes):
+                store(place, j, select(first_lanes(left - j, z), load(rows, row * width + j), zeros(z)))
+
+
+@jit
+def _softmax_columns(columns, z, vectors):
+    """z := exp(z - max z) / sum exp(z - max z), rows as lanes."""
+    width, lanes = panel_width(z), lanes_of(z)
+    for v in range(0, vectors * lanes, lanes):
+        top = load(z, v)
+        for column in range(1, columns):
+            top = vmax(top, load(z, column * width + v))
+        total = zeros(z)
+        for column in range(columns):
+            e = vexp(load(z, column * width + v) - top)
+            store(z, column * width + v, e)
+            total = total + e
+        for column in range(columns):
+            store(z, column * width + v, load(z, column * width + v) / total)
+
+
+@jit
+def softmax_rows(columns, z, stride, scratch, first_row, end_row):
+    """Softmax of the rows ``first_row:end_row`` of a panel matrix, in place.
+
+    `first_row` and `end_row` are multiples of MR, and `scratch` has `output_scratch` elements, [write].
+    """
+    width, lanes = panel_width(z), lanes_of(z)
+    rows = _scratch_square(columns, scratch, 1)
+    for row in range(first_row, end_row, width):
+        height = min(width, end_row - row)
+        block = at(z, row * width)
+        _turn_output(columns, block, stride, height, scratch)
+        _softmax_columns(columns, scratch, (height + lanes - 1) // lanes)
+        _return_output(columns, scratch, height, rows, block, stride)
 
 
 @jit
@@ -83,41 +141,62 @@ def _xlogy(x, y):
 
 
 @jit
-def _element_loss(loss, y, output, eps):
-    """Loss of single elements; probabilities are clipped to [eps, 1 - eps] for the reported loss only."""
-    one = splat(1.0, y)
+def _clip(p, eps):
+    """Probabilities in [eps, 1 - eps], for the reported loss only."""
+    return vmin(splat(1.0, p) - eps, vmax(eps, p))
+
+
+@jit
+def _add_loss(loss, total, y, output, eps):
+    """Add the loss of single elements to `total`; of one-hot targets, only the probability of the class itself."""
+    if loss == ONE_HOT_LOG_LOSS:
+        return fma(y, output, total)
     if loss == SQUARED_ERROR:
-        return (output - y) * (output - y)
+        return total + (output - y) * (output - y)
     if loss == POISSON:
-        return _xlogy(y, y / output) - y + output
-    p = vmin(one - eps, vmax(eps, output))
-    value = zeros(y) - _xlogy(y, p)
-    if loss != LOG_LOSS:
-        value = value - _xlogy(one - y, one - p)
-    return value
+        return total + (_xlogy(y, y / output) - y + output)
+    p = _clip(output, eps)
+    total = total - _xlogy(y, p)
+    if loss == BINARY_LOG_LOSS:
+        one = splat(1.0, y)
+        total = total - _xlogy(one - y, one - p)
+    return total
 
 
 @jit
-def _loss_gradient_row(loss, columns, output, stride, y, weight, eps):
-    """dz of one row in the place of its output; returns the row's loss (unweighted)."""
-    lanes = lanes_of(output)
-    factor = splat(weight, output)
+def _loss_gradient_columns(loss, columns, output, y, sums, factors, vectors, eps):
+    """dz of some columns in the place of their output, rows as lanes; adds to the rows' losses (see `_add_loss`)."""
+    width, lanes = panel_width(output), lanes_of(output)
     smallest = splat(eps, output)
-    total = zeros(output)
-    for q in range(_vectors(columns, output)):
-        inside = first_lanes(columns - q * lanes, output)
-        where = _place(q, stride, output)
-        out = load(output, where)
-        target = load_where(y, q * lanes, inside)
-        total = total + select(inside, _element_loss(loss, target, out, smallest), zeros(output))
-        store(output, where, select(inside, (out - target) * factor, zeros(output)))
-    value = float(hsum(total))
-    return 0.5 * value / columns if loss == SQUARED_ERROR else value
+    for v in range(0, vectors * lanes, lanes):
+        total, factor = load(sums, v), load(factors, v)
+        for place in range(v, columns * width, width):
+            out, target = load(output, place), load(y, place)
+            total = _add_loss(loss, total, target, out, smallest)
+            store(output, place, (out - target) * factor)
+        store(sums, v, total)
 
 
 @jit
-def loss_gradient_rows(loss, columns, output, stride, y, order, weights, weighted, losses, first_row, end_row, eps):
+def _store_losses(loss, columns, sums, factors, vectors, live, losses, eps):
+    """The losses of rows, from the sums over their columns."""
+    lanes = lanes_of(sums)
+    if loss == ONE_HOT_LOG_LOSS:
+        smallest = splat(eps, sums)
+        for v in range(0, vectors * lanes, lanes):
+            store(sums, v, -vlog(_clip(load(sums, v), smallest)))
+    scale = 0.5 / columns if loss == SQUARED_ERROR else 1.0
+    for row in range(live):
+        put(losses, row, scale * get(sums, row) * get(factors, row))
+
+
+@jit
+def loss_gradient_rows(
+    loss, columns, output, stride, y, order, weights, weighted, losses, scratch, first_row, end_row, rows, eps
+):
     """Losses of a minibatch's rows, and dz = (output - y) * weight in the place of the output.
+
+    Softmax, where the loss is one of its, is taken here: until then the output is z.
 
     Parameters
     ----------
@@ -126,7 +205,7 @@ def loss_gradient_rows(loss, columns, output, stride, y, order, weights, weighte
     columns : int
         Width of the output layer.
     output : pointer, [read+write]
-        Panel matrix of the outputs (softmax already applied), then of dz.
+        Panel matrix of the outputs (of z where softmax belongs to the loss), then of dz.
     stride : int
         Elements from one panel to the next.
     y : pointer, [read]
@@ -138,14 +217,37 @@ def loss_gradient_rows(loss, columns, output, stride, y, order, weights, weighte
     weighted : bool
     losses : pointer to float64, [write]
         Weighted loss of each row of the minibatch.
+    scratch : pointer, [write]
+        `output_scratch` elements.
     first_row, end_row : int
-        Rows of the minibatch.
+        Multiples of MR.
+    rows : int
+        Rows of the minibatch; those of the last tile may lie beyond and have no targets.
     eps : float
         Spacing of the element type at 1: the bound of the clipping.
     """
-    for row in range(first_row, end_row):
-        sample = get(order, row)
-        weight = get(weights, sample) if weighted else 1.0
-        target = at(y, sample * columns)
-        value = _loss_gradient_row(loss, columns, at(output, row * panel_width(output)), stride, target, weight, eps)
-        put(losses, row, value * weight)
+    width, lanes = panel_width(output), lanes_of(output)
+    targets, turning = _scratch_square(columns, scratch, 0), _scratch_square(columns, scratch, 1)
+    sums = _scratch_square(columns, scratch, 2)
+    factors = at(sums, width)
+    for row in range(first_row, end_row, width):
+        height = min(width, end_row - row)
+        live = min(height, rows - row)
+        vectors = (height + lanes - 1) // lanes
+        block = at(output, row * width)
+        _turn_output(columns, block, stride, height, scratch)
+        if loss in (LOG_LOSS, ONE_HOT_LOG_LOSS):
+            _softmax_columns(columns, scratch, vectors)
+        for v in range(0, vectors * lanes, lanes):
+            store(sums, v, zeros(output))
+            store(factors, v, splat(1.0, output))
+        if weighted:
+            for r in range(live):
+                put(factors, r, get(weights, get(order, row + r)))
+        for column in range(0, columns, lanes):
+            _turn_targets(column, columns, y, at(order, row), height, live, turning, targets)
+            part = at(scratch, column * width)
+            count = min(lanes, columns - column)
+            _loss_gradient_columns(loss, count, part, targets, sums, factors, vectors, eps)
+        _store_losses(loss, columns, sums, factors, vectors, live, at(losses, row), eps)
+        _return_output(columns, scratch, height, turning, block, stride)

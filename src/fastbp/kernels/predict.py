@@ -1,8 +1,10 @@
 """Forward pass of many rows, a chunk at a time."""
 
 from fastbp.jit import jit
+from fastbp.kernels.codes import Activation
 from fastbp.kernels.layout import DZ, N_IN, N_OUT, H, entry
 from fastbp.kernels.microkernel import MR, panel_width
+from fastbp.kernels.output import softmax_rows
 from fastbp.kernels.panels import gather_rows, unpack_rows
 from fastbp.kernels.run import view_network
 from fastbp.kernels.simd import address_pointer, at, pointer
@@ -10,9 +12,11 @@ from fastbp.kernels.step import forward_rows
 
 __all__ = ["predict_rows"]
 
+SOFTMAX = int(Activation.SOFTMAX)
+
 
 @jit
-def predict_rows(network, params, workspace, x, x_row, x_column, order, result, first, end):
+def predict_rows(network, params, workspace, scratch, x, x_row, x_column, order, result, first, end):
     """Outputs of the rows ``first:end`` of `x`.
 
     Parameters
@@ -23,6 +27,8 @@ def predict_rows(network, params, workspace, x, x_row, x_column, order, result, 
         Weights in panel order.
     workspace : array, [write]
         Activations of a chunk; not shared with other threads.
+    scratch : array, (plan.scratch,), [write]
+        Likewise.
     x : int
         Address of the samples, [read]; `x_row` and `x_column` are their strides in elements.
     order : array of int64, (batch,), [read]
@@ -44,4 +50,6 @@ def predict_rows(network, params, workspace, x, x_row, x_column, order, result, 
         padded = (rows + MR - 1) // MR * MR
         gather_rows(n_in, at(samples, row * x_row), x_row, x_column, rows_in_order, rows, h, stride, 0, padded)
         forward_rows(net, weights, work, 0, padded)
+        if net.output == SOFTMAX:
+            softmax_rows(n_out, output, stride, pointer(scratch), 0, padded)
         unpack_rows(rows, n_out, output, stride, at(targets, row * n_out), n_out)

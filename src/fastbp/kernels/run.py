@@ -26,6 +26,7 @@ class Network(NamedTuple):
     row_capacity: int
     kc: int
     row_chunk: int
+    scratch: int
 
 
 class Buffers(NamedTuple):
@@ -39,8 +40,8 @@ class Buffers(NamedTuple):
         Transposed weights of all layers but the first.
     workspace : (plan.workspace,)
         Activations and deltas of a minibatch.
-    scratch : (threads * MR * NR,)
-        A tile for each thread.
+    scratch : (threads * plan.scratch,)
+        For each thread, a tile in the tile phase and `output.output_scratch` in the row phase.
     losses : float64, (batch,)
         Weighted loss of each row of a minibatch.
     penalties : float64, (tiles,)
@@ -112,6 +113,7 @@ def view_network(network):
         network.row_capacity,
         network.kc,
         network.row_chunk,
+        network.scratch,
     )
 
 

@@ -24,13 +24,13 @@ from fastbp.kernels.barrier import (
     STOP_REQUEST,
     barrier,
 )
-from fastbp.kernels.codes import Activation, Optimizer
+from fastbp.kernels.codes import Optimizer
 from fastbp.kernels.denormals import flush_denormals, restore_denormals
 from fastbp.kernels.epilogue import activation_gradient_panel, bias_activation_panel
 from fastbp.kernels.gemm import gemm_panel, panel_count, panel_vectors
 from fastbp.kernels.layout import BIAS_ROW, DZ, FIRST_TILE, N_IN, N_OUT, TILES, W_ROWS, WT, WT_ROWS, H, W, entry
 from fastbp.kernels.microkernel import MR, gemm_tile_transposed, panel_width
-from fastbp.kernels.output import loss_gradient_rows, softmax_rows
+from fastbp.kernels.output import loss_gradient_rows
 from fastbp.kernels.panels import gather_rows
 from fastbp.kernels.run import view_network, view_run
 from fastbp.kernels.simd import at, get, pointer, put
@@ -39,15 +39,16 @@ from fastbp.kernels.update import Scalars, sum_of_squares, sum_rows, update_tile
 
 __all__ = ["forward_rows", "train_steps", "transpose_weights"]
 
-IDENTITY = int(Activation.IDENTITY)
-SOFTMAX = int(Activation.SOFTMAX)
 ADAM = int(Optimizer.ADAM)
 STORE = int(Optimizer.STORE)
 
 
 @jit
 def forward_rows(network, params, workspace, first_row, end_row):
-    """Forward pass of some rows of the minibatch through all layers; `first_row` and `end_row` are multiples of MR."""
+    """Forward pass of some rows of the minibatch through all layers, but for softmax, which works on whole rows.
+
+    `first_row` and `end_row` are multiples of MR.
+    """
     table = network.table
     width = panel_width(params)
     stride = network.row_capacity * width
@@ -71,10 +72,8 @@ def forward_rows(network, params, workspace, first_row, end_row):
                 network.kc,
             )
             bias = at(w, entry(table, layer, BIAS_ROW) * width)
-            # Softmax needs the whole row: its code falls through to "z + b" here.
+            # The code of softmax falls through to "z + b" here.
             bias_activation_panel(code, n_out - panel * width, z, bias, first_row, end_row)
-    if network.output == SOFTMAX:
-        softmax_rows(entry(table, last, N_OUT), at(workspace, entry(table, last, DZ)), stride, first_row, end_row)
 
 
 @jit
@@ -129,8 +128,10 @@ def _row_phase(network, view, order, rows, control, thread, n_threads):
             view.weights,
             view.weighted,
             view.losses,
+            at(view.scratch, thread * network.scratch),
             row,
-            min(stop, rows),
+            stop,
+            rows,
             view.eps,
         )
         _backward_rows(network, view.transposed, view.workspace, row, stop)
@@ -186,7 +187,7 @@ def _bias_tile(network, view, layer, panel, rows, acc, optimizer, scalars):
 def _tile_phase(network, view, rows, optimizer, scalars, weight_decay, first, end, thread):
     """The tiles ``first:end`` of all layers. The last tile of a panel is that of its biases."""
     table = network.table
-    acc = at(view.scratch, thread * MR * panel_width(view.scratch))
+    acc = at(view.scratch, thread * network.scratch)
     for layer in range(network.layers):
         tiles = entry(table, layer, TILES)
         for panel in range(panel_count(entry(table, layer, N_OUT), acc)):
