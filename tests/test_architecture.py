@@ -30,8 +30,8 @@ LAYERS = (
     ("kernels.atomics", "kernels.denormals", "kernels.simd"),
     ("kernels.barrier", "kernels.layout", "kernels.microkernel", "kernels.run", "kernels.vmath"),
     # Loops over tiles and panels, and what is done to them while they are in cache.
-    ("kernels.epilogue", "kernels.gemm", "kernels.output", "kernels.peak", "kernels.transpose", "kernels.update"),
-    ("kernels.panels", "kernels.state"),
+    ("kernels.epilogue", "kernels.gemm", "kernels.peak", "kernels.transpose", "kernels.update"),
+    ("kernels.output", "kernels.panels", "kernels.small", "kernels.state"),
     # Whole minibatches and whole layers.
     ("kernels.backward", "kernels.dense", "kernels.step"),
     ("kernels.predict",),

@@ -9,7 +9,8 @@ from fastbp.kernels import linear, matmul
 from support.bounds import check_by_projection, check_linear, check_matmul
 from support.lattice import DTYPES, HIDDEN, LAYOUTS, PRIME, panel_width, random_problem, row_sizes, shapes
 
-THREADS = (1, 2, 3, 7)
+# None chooses, and takes a shorter way for small products.
+THREADS = (1, 2, 3, 7, None)
 
 each_dtype = pytest.mark.parametrize("dtype", DTYPES)
 each_activation = pytest.mark.parametrize("activation", [*HIDDEN, "exp"])
@@ -28,6 +29,7 @@ def test_edge_lattice(dtype, rng):
         out = empty_of(m, n, dtype)
         assert matmul(a, b, out=out) is out
         check_matmul(out, a, b)
+        np.testing.assert_array_equal(matmul(a, b), out)
 
 
 @each_dtype
@@ -51,6 +53,34 @@ def test_layouts(dtype, layout_a, layout_b, rng):
         a, b = LAYOUTS[layout_a](a), LAYOUTS[layout_b](b)
         check_matmul(matmul(a, b, out=empty_of(m, n, dtype)), a, b)
         check_matmul(matmul(a, b, n_threads=2), a, b)
+
+
+@each_dtype
+def test_small_products_of_unusual_arrays(dtype, rng):
+    # Small products are done in place where all arrays are contiguous and writeable, and no other way where not.
+    for m, k, n in [(1, 1, 1), (9, 5, 3), (8, 64, 64), (13, 7, 50)]:
+        a, b = random_problem(rng, dtype, m, k, n)
+        ref = matmul(a, b, n_threads=1)
+        check_matmul(ref, a, b)
+        for change in (np.asfortranarray, lambda x: x[::-1].copy()[::-1], of_a_subclass, read_only):
+            for left, right in [(change(a), b), (a, change(b)), (change(a), change(b))]:
+                np.testing.assert_array_equal(matmul(left, right), ref)
+        both = np.full(m * k + k * n + m * n, np.nan, dtype)
+        left, right, out = np.split(both, [m * k, m * k + k * n])
+        left, right, out = left.reshape(m, k), right.reshape(k, n), out.reshape(m, n)
+        left[...], right[...] = a, b
+        assert matmul(left, right, out=out) is out, "neighbours in memory do not overlap"
+        np.testing.assert_array_equal(out, ref)
+
+
+def of_a_subclass(x):
+    return x.view(type("Subclass", (np.ndarray,), {}))
+
+
+def read_only(x):
+    x = x.copy()
+    x.flags.writeable = False
+    return x
 
 
 @each_dtype

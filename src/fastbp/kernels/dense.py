@@ -17,6 +17,7 @@ from fastbp.kernels.gemm import panel_vectors, prefetch_share
 from fastbp.kernels.microkernel import MR, NV, gemm_tile_rows, panel_width
 from fastbp.kernels.panels import pack_rows, unpack_rows
 from fastbp.kernels.simd import address_pointer, at, lanes_of, pointer, store, zeros
+from fastbp.kernels.small import small_matmul
 from fastbp.kernels.vectors import lanes
 from fastbp.memory import aligned_zeros
 from fastbp.threads import choose_threads, run_on_threads
@@ -265,6 +266,8 @@ def matmul(a: np.ndarray, b: np.ndarray, *, out: np.ndarray | None = None, n_thr
     TypeError, ValueError
         As `linear` does.
     """
+    if n_threads is None and (result := small_matmul(a, b, out)) is not None:
+        return result
     a = check_matrix("a", a)
     b = check_matrix("b", b, a.dtype, (a.shape[1], None))
     result = _check_out(out, a.shape[0], b.shape[1], {"a": a, "b": b})

@@ -30,10 +30,21 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from fastbp.kernels.vectors import LANES, emit_address, emit_fma, emit_load, emit_splat, emit_store, llvm_type, vec_of
+from fastbp.kernels.vectors import (
+    LANES,
+    emit_address,
+    emit_fma,
+    emit_load,
+    emit_load_where,
+    emit_splat,
+    emit_store,
+    emit_store_where,
+    llvm_type,
+    vec_of,
+)
 from fastbp.target import TARGET
 
-__all__ = ["MR", "NV", "gemm_tile", "gemm_tile_rows", "gemm_tile_transposed", "panel_width"]
+__all__ = ["MR", "NV", "gemm_tile", "gemm_tile_in_place", "gemm_tile_rows", "gemm_tile_transposed", "panel_width"]
 
 MR = TARGET.mr
 NV = TARGET.nv
@@ -66,6 +77,7 @@ class _TileEmitter:
         self.a_row = a_row
         self.a_k = a_k
         self.width = NV * self.vec.lanes
+        self.b_k = _constant(self.width)
 
     def cells(self):
         return [(i, j) for i in range(MR) for j in range(self.count)]
@@ -97,10 +109,14 @@ class _TileEmitter:
         """The `a` of the next k."""
         return emit_address(self.builder, self.dtype, a, _constant(self.a_k))
 
+    def load_row(self, b):
+        """The vectors of a row of B."""
+        return [emit_load(self.builder, self.vec, b, self.offset(0, j)) for j in range(self.count)]
+
     def rank_one(self, a, b, accumulators):
         """One k: the outer product of a column of A and a row of B."""
         builder, vec = self.builder, self.vec
-        columns = [emit_load(builder, vec, b, self.offset(0, j)) for j in range(self.count)]
+        columns = self.load_row(b)
         updated = []
         for i in range(MR):
             scalar = builder.load(self.place(a, i), typ=llvm_type(vec).element)
@@ -132,7 +148,7 @@ class _TileEmitter:
 
         def step(left, a_k, b_k, *tile):
             tile = self.rank_one(a_k, b_k, tile)
-            b_next = emit_address(self.builder, self.dtype, b_k, _constant(self.width))
+            b_next = emit_address(self.builder, self.dtype, b_k, self.b_k)
             return [self.builder.sub(left, _constant(1)), self.advance(a_k), b_next, *tile]
 
         _, _, b, *tile = self.loop("k", [count, a, b, *accumulators], step)
@@ -167,6 +183,28 @@ class _RowEmitter(_TileEmitter):
 
     def advance(self, a):
         return self.builder.add(a, _constant(1))
+
+
+class _InPlaceEmitter(_RowEmitter):
+    """The same, for B and C as they lie, too: rows of B `b_stride` apart, and `mask` for the last vector of a row."""
+
+    def __init__(self, builder, dtype, count, rows, b_stride, mask):
+        super().__init__(builder, dtype, count, rows)
+        self.b_k = b_stride
+        self.mask = mask
+
+    def load_row(self, b):
+        whole = [emit_load(self.builder, self.vec, b, self.offset(0, j)) for j in range(self.count - 1)]
+        last = emit_address(self.builder, self.dtype, b, self.offset(0, self.count - 1))
+        return [*whole, emit_load_where(self.builder, self.vec, last, self.mask)]
+
+    def write_rows(self, rows, accumulators):
+        for (i, j), value in zip(self.cells(), accumulators, strict=True):
+            if j < self.count - 1:
+                emit_store(self.builder, self.vec, rows[i], self.offset(0, j), value)
+            else:
+                last = emit_address(self.builder, self.dtype, rows[i], self.offset(0, j))
+                emit_store_where(self.builder, self.vec, last, value, self.mask)
 
 
 def _switch(builder, wanted, emit):
@@ -243,6 +281,16 @@ def gemm_tile_transposed(typingctx, vectors, kc, a, b, c, accumulate):
     return types.void(types.intp, types.intp, a, b, c, types.boolean), codegen
 
 
+def _row_places(builder, dtype, p, row_stride, count):
+    """Addresses of MR rows, of which the last of `count` rows stands in for those that are missing."""
+    last = builder.sub(count, _constant(1))
+    places = []
+    for i in range(MR):
+        row = builder.select(builder.icmp_signed("<", _constant(i), last), _constant(i), last)
+        places.append(emit_address(builder, dtype, p, builder.mul(row, row_stride)))
+    return places
+
+
 @intrinsic
 def gemm_tile_rows(typingctx, vectors, kc, a, row_stride, rows, b, c, accumulate):
     """C := or += A . B for up to MR rows of a matrix as it lies in the caller's memory.
@@ -254,11 +302,7 @@ def gemm_tile_rows(typingctx, vectors, kc, a, row_stride, rows, b, c, accumulate
 
     def codegen(context, builder, sig, args):
         wanted, kc, a, row_stride, count, b, c, accumulate = args
-        last = builder.sub(count, _constant(1))
-        places = []
-        for i in range(MR):
-            row = builder.select(builder.icmp_signed("<", _constant(i), last), _constant(i), last)
-            places.append(emit_address(builder, dtype, a, builder.mul(row, row_stride)))
+        places = _row_places(builder, dtype, a, row_stride, count)
 
         def emit(vectors_in_row):
             emitter = _RowEmitter(builder, dtype, vectors_in_row, places)
@@ -269,3 +313,30 @@ def gemm_tile_rows(typingctx, vectors, kc, a, row_stride, rows, b, c, accumulate
         return context.get_dummy_value()
 
     return types.void(types.intp, types.intp, a, types.intp, types.intp, b, c, types.boolean), codegen
+
+
+@intrinsic
+def gemm_tile_in_place(typingctx, vectors, kc, a, a_stride, rows, b, b_stride, c, c_stride, mask):
+    """C := A . B for up to MR rows, all three as they lie in the caller's memory.
+
+    The stride of each is that from one of its rows to the next.
+    `mask` has the lanes of a row's last vector that are inside of B and C. Of `rows` < MR rows the last one is computed
+    and written again for the rows that are missing.
+    """
+    dtype = a.dtype
+
+    def codegen(context, builder, sig, args):
+        wanted, kc, a, a_stride, count, b, b_stride, c, c_stride, mask = args
+        a_rows = _row_places(builder, dtype, a, a_stride, count)
+        c_rows = _row_places(builder, dtype, c, c_stride, count)
+
+        def emit(vectors_in_row):
+            emitter = _InPlaceEmitter(builder, dtype, vectors_in_row, a_rows, b_stride, mask)
+            zero = [ir.Constant(llvm_type(emitter.vec), None)] * (MR * vectors_in_row)
+            emitter.write_rows(c_rows, emitter.run(kc, _constant(0), b, zero)[1])
+
+        _switch(builder, wanted, emit)
+        return context.get_dummy_value()
+
+    signature = types.void(types.intp, types.intp, a, types.intp, types.intp, b, types.intp, c, types.intp, mask)
+    return signature, codegen

@@ -25,8 +25,10 @@ from fastbp.kernels.vectors import (
     emit_call,
     emit_fma,
     emit_load,
+    emit_load_where,
     emit_splat,
     emit_store,
+    emit_store_where,
     is_float,
     llvm_type,
     mask_of,
@@ -35,6 +37,7 @@ from fastbp.kernels.vectors import (
 )
 
 __all__ = [
+    "address_of",
     "address_pointer",
     "at",
     "first_lanes",
@@ -92,6 +95,16 @@ def address_pointer(typingctx, address, like):
         return builder.inttoptr(args[0], context.get_value_type(like))
 
     return like(types.intp, like), codegen
+
+
+@intrinsic
+def address_of(typingctx, p):
+    """Address that `p` points to, as an integer."""
+
+    def codegen(context, builder, sig, args):
+        return builder.ptrtoint(args[0], INT64)
+
+    return types.intp(p), codegen
 
 
 @intrinsic
@@ -161,14 +174,6 @@ def line_of(typingctx, p):
     return types.intp(p), codegen
 
 
-def _emit_masked(builder, vec, operation, result, operands):
-    return emit_call(builder, f"llvm.masked.{operation}.{suffix(vec)}.p0", result, operands)
-
-
-def _alignment(vec):
-    return ir.Constant(ir.IntType(32), vec.dtype.bitwidth // 8)
-
-
 @intrinsic
 def load_where(typingctx, p, index, mask):
     """Vector of the elements of `p` from `index` on where `mask` is set, 0 elsewhere; unset lanes are not read."""
@@ -176,8 +181,7 @@ def load_where(typingctx, p, index, mask):
 
     def codegen(context, builder, sig, args):
         where = emit_address(builder, p.dtype, args[0], args[1])
-        operands = [where, _alignment(vec), args[2], ir.Constant(llvm_type(vec), None)]
-        return _emit_masked(builder, vec, "load", llvm_type(vec), operands)
+        return emit_load_where(builder, vec, where, args[2])
 
     return vec(p, types.intp, mask), codegen
 
@@ -188,7 +192,7 @@ def store_where(typingctx, p, index, value, mask):
 
     def codegen(context, builder, sig, args):
         where = emit_address(builder, p.dtype, args[0], args[1])
-        _emit_masked(builder, value, "store", ir.VoidType(), [args[2], where, _alignment(value), args[3]])
+        emit_store_where(builder, value, where, args[2], args[3])
         return context.get_dummy_value()
 
     return types.void(p, types.intp, value, mask), codegen

@@ -23,8 +23,10 @@ __all__ = [
     "emit_call",
     "emit_fma",
     "emit_load",
+    "emit_load_where",
     "emit_splat",
     "emit_store",
+    "emit_store_where",
     "is_float",
     "lanes",
     "llvm_type",
@@ -142,3 +144,22 @@ def emit_store(builder, vec, pointer, index, value):
     address = emit_address(builder, vec.dtype, pointer, index)
     address = builder.bitcast(address, llvm_type(vec).as_pointer())
     builder.store(value, address, align=vec.dtype.bitwidth // 8)
+
+
+def _emit_masked(builder, vec, operation, result, operands):
+    return emit_call(builder, f"llvm.masked.{operation}.{suffix(vec)}.p0", result, operands)
+
+
+def _alignment(vec):
+    return ir.Constant(ir.IntType(32), vec.dtype.bitwidth // 8)
+
+
+def emit_load_where(builder, vec, address, mask):
+    """Emit a load of the vector at `address` where `mask` is set: 0 elsewhere, and those lanes are not read."""
+    operands = [address, _alignment(vec), mask, ir.Constant(llvm_type(vec), None)]
+    return _emit_masked(builder, vec, "load", llvm_type(vec), operands)
+
+
+def emit_store_where(builder, vec, address, value, mask):
+    """Emit a store of the lanes of `value` where `mask` is set; the others are not touched."""
+    _emit_masked(builder, vec, "store", ir.VoidType(), [value, address, _alignment(vec), mask])

@@ -52,6 +52,9 @@ def run_products(dtype: type, at_end: bool) -> None:
             np.testing.assert_allclose(out, a @ b, rtol=1e-3, atol=1e-3)
             linear(a_guarded, b_guarded, bias, activation="tanh", out=out, n_threads=threads)
             linear(a_guarded, b_guarded, n_threads=threads)
+        out[...] = np.nan
+        matmul(guarded_copy(a, at_end=at_end), guarded_copy(b, at_end=at_end), out=out)
+        np.testing.assert_allclose(out, a @ b, rtol=1e-3, atol=1e-3)
 
 
 def run_backward(dtype: type, at_end: bool) -> None:

@@ -1,0 +1,69 @@
+"""Products so small that the way in decides: nothing is packed, and few questions are asked.
+
+A product of 64 x 64 matrices takes five microseconds; looking up the address of an
+array takes two. So arrays go into compiled code as they are, provided that they are
+what most arrays are, and the tiles read and write them in place.
+"""
+
+import numpy as np
+
+from fastbp.jit import jit
+from fastbp.kernels.gemm import panel_count, panel_vectors
+from fastbp.kernels.microkernel import MR, gemm_tile_in_place, panel_width
+from fastbp.kernels.simd import address_of, at, first_lanes, lanes_of, pointer
+
+__all__ = ["small_matmul"]
+
+# Multiply-adds up to which packing does not pay.
+_MOST = 1 << 20
+_FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
+
+
+@jit
+def _overlap(p, size, q, length):
+    """Whether `size` elements at `p` share memory with `length` elements at `q`."""
+    return address_of(p) < address_of(at(q, length)) and address_of(q) < address_of(at(p, size))
+
+
+@jit
+def _multiply(a, b, out):
+    """out := a . b, C-contiguous matrices of fitting shapes; returns False, and does nothing, where they overlap."""
+    rows, k = a.shape
+    columns = b.shape[1]
+    x, w, z = pointer(a), pointer(b), pointer(out)
+    if _overlap(z, rows * columns, x, rows * k) or _overlap(z, rows * columns, w, k * columns):
+        return False
+    width = panel_width(x)
+    for panel in range(panel_count(columns, x)):
+        first = panel * width
+        vectors = panel_vectors(columns, panel, x)
+        inside = first_lanes(columns - first - (vectors - 1) * lanes_of(x), x)
+        for row in range(0, rows, MR):
+            count = min(MR, rows - row)
+            target = at(z, row * columns + first)
+            gemm_tile_in_place(vectors, k, at(x, row * k), k, count, at(w, first), columns, target, columns, inside)
+    return True
+
+
+def small_matmul(a: np.ndarray, b: np.ndarray, out: np.ndarray | None) -> np.ndarray | None:
+    """Return a . b, or None where the arguments are not small, contiguous, writeable matrices of one float type.
+
+    What is wrong with the arguments, if anything is, is found out by whoever takes them then.
+    """
+    if type(a) is not np.ndarray or type(b) is not np.ndarray or not a.flags.carray or not b.flags.carray:
+        return None
+    dtype = a.dtype
+    if b.dtype is not dtype or (dtype is not _FLOAT32 and dtype is not _FLOAT64):
+        return None
+    try:
+        m, k = a.shape
+        rows, n = b.shape
+    except ValueError:  # not two dimensions: cheaper to be told than to ask
+        return None
+    if rows != k or not 0 < m * k * n <= _MOST:
+        return None
+    if out is None:
+        out = np.empty((m, n), dtype)
+    elif type(out) is not np.ndarray or not out.flags.carray or out.dtype is not dtype or out.shape != (m, n):
+        return None
+    return out if _multiply(a, b, out) else None
