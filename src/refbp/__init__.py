@@ -25,12 +25,15 @@ Adam
 
 Reading order
 -------------
-1. `one_hidden_layer`: D2L's example. One column vector, every intermediate and every derivative by name.
+1. `one_hidden_layer`: D2L's example. One column vector, every intermediate and every derivative by name;
+   `chain_rule` has its ``prod``, and `walk_text` writes it down.
 2. `activations`, `losses`, `penalties`: the three ingredients, each function with its derivative beside it.
 3. `mlp`: any depth, a minibatch of rows; forward, backward, and the objective they belong to.
 4. `optimizers`: what is done with the gradient ("another algorithm", as Deep Learning 6.5 insists).
 5. `training`, `scoring`: epochs, minibatches, stopping.
-6. `numdiff`: finite differences, and what to answer where there is no derivative.
+6. `numdiff`, `jacobians`: derivatives from function values, and what to answer where there are none.
+7. `gradient_checks`: a formula against them, and the element that is furthest off.
+8. `graph`: computational graphs and general back-propagation; a package of its own, ``from refbp import graph``.
 
 Conventions
 -----------
@@ -48,6 +51,10 @@ float64 in, float64 through.
 """
 
 from refbp.activations import ACTIVATIONS, Activation
+from refbp.chain_rule import Factored, prod
+from refbp.gradcheck_report import GradcheckError, GradcheckReport, relative_error
+from refbp.gradient_checks import gradcheck, gradcheck_directional, gradgradcheck
+from refbp.jacobians import gradient, jacobian, partial_derivative
 from refbp.losses import LOSSES, Loss
 from refbp.mlp import (
     Gradients,
@@ -59,13 +66,12 @@ from refbp.mlp import (
     predict,
 )
 from refbp.numdiff import (
+    NotAnalyticError,
     UndefinedDerivativeError,
-    check_directional,
-    check_gradient,
+    complex_step,
     derivative,
     directional,
     numerical_gradient,
-    relative_error,
 )
 from refbp.optimizers import SGD, Adam
 from refbp.penalties import PENALTIES, Penalty
@@ -79,25 +85,35 @@ __all__ = [
     "SGD",
     "Activation",
     "Adam",
+    "Factored",
+    "GradcheckError",
+    "GradcheckReport",
     "Gradients",
     "History",
     "Loss",
+    "NotAnalyticError",
     "Penalty",
     "Stopping",
     "UndefinedDerivativeError",
     "accuracy",
     "active_units",
     "backward",
-    "check_directional",
-    "check_gradient",
+    "complex_step",
     "derivative",
     "directional",
     "forward",
+    "gradcheck",
+    "gradcheck_directional",
+    "gradgradcheck",
+    "gradient",
     "initialize",
+    "jacobian",
     "loss_and_gradient",
     "numerical_gradient",
     "objective",
+    "partial_derivative",
     "predict",
+    "prod",
     "r2",
     "relative_error",
     "scorer",

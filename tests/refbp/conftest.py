@@ -101,7 +101,7 @@ def check_activation() -> Callable[[str, Activation], None]:
         np.testing.assert_allclose(h, ref, rtol=1e-14, atol=1e-16)
 
         dh = rng.standard_normal(z.shape)
-        refbp.check_gradient(
+        refbp.gradcheck(
             lambda: float((dh * activation.forward(z)).sum()),
             [z],
             [activation.backward(dh, h)],
@@ -125,7 +125,7 @@ def check_loss_and_gradient() -> Callable[..., None]:
     def check(problem: Problem, loss_and_gradient: Callable[..., Any] = refbp.loss_and_gradient) -> None:
         weights, biases, x, y, keywords = problem
         _, gradients = loss_and_gradient(weights, biases, x, y, **keywords)
-        refbp.check_gradient(
+        refbp.gradcheck(
             lambda: refbp.objective(weights, biases, x, y, **keywords),
             problem.params,
             gradients.dweights + gradients.dbiases,
@@ -146,7 +146,7 @@ def check_descent_step(make_problem: Callable[..., Problem]) -> Callable[..., No
         old, new = make_problem((3, 4, 4, 2), "tanh"), make_problem((3, 4, 4, 2), "tanh")
         step(new, 0.25)
         moved = [(p - q) / 0.25 for p, q in zip(old.params, new.params, strict=True)]
-        refbp.check_gradient(
+        refbp.gradcheck(
             lambda: refbp.objective(old.weights, old.biases, old.x, old.y, **old.keywords), old.params, moved
         )
 

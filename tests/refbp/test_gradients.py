@@ -30,7 +30,7 @@ def test_gradient(activation, loss, n_out, penalty, sizes, weighted, make_proble
 def test_gradient_of_a_larger_network_along_random_directions(activation, make_problem):
     weights, biases, x, y, keywords = make_problem((20, 30, 10, 4), activation, "log_loss")
     _, gradients = refbp.loss_and_gradient(weights, biases, x, y, **keywords)
-    refbp.check_directional(
+    refbp.gradcheck_directional(
         lambda: refbp.objective(weights, biases, x, y, **keywords),
         weights + biases,
         gradients.dweights + gradients.dbiases,
@@ -45,7 +45,7 @@ def test_penalty_gradient(name, total_weight):
     rng = np.random.default_rng(1)
     weights = [rng.standard_normal((2, 3)), rng.standard_normal((3, 1))]
     penalty = PENALTIES[name]
-    refbp.check_gradient(
+    refbp.gradcheck(
         lambda: penalty.value(weights, 0.7, total_weight),
         weights,
         [penalty.summed_gradient(w, 0.7, total_weight) / total_weight for w in weights],

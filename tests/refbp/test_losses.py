@@ -28,7 +28,7 @@ def test_residual_is_the_gradient_by_the_last_pre_activation(loss, weighted):
     y, z, c = example(loss)
     c = c if weighted else np.ones(6)
     o = ACTIVATIONS[LOSSES[loss].output].forward(z)
-    refbp.check_gradient(
+    refbp.gradcheck(
         lambda: LOSSES[loss].objective(y, z, c), [z], [residual(y, o) * c[:, np.newaxis] / c.sum()], rtol=1e-9
     )
 

@@ -89,7 +89,7 @@ def test_transposed_weights(make_problem, check_loss_and_gradient):
 
 def test_gradient_of_pre_activation_forgotten(make_problem, check_loss_and_gradient, monkeypatch):
     monkeypatch.setitem(ACTIVATIONS, "tanh", Activation(np.tanh, lambda dh, h: dh))
-    with pytest.raises(AssertionError, match="array 0"):
+    with pytest.raises(AssertionError, match=r"array [02]\["):
         check_loss_and_gradient(make_problem((3, 4, 2), "tanh"))
 
 

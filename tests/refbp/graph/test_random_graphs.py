@@ -1,0 +1,101 @@
+"""Random graphs with shared subexpressions and broadcasting: derivatives against differences."""
+
+import numpy as np
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from refbp import graph
+from refbp.graph import Graph, constant, evaluate, variable
+
+MOST_NODES = 30
+SHAPES = [(), (3,), (2, 3), (2, 1), (1, 3), (2, 2), (3, 2)]
+
+UNARY = [
+    lambda a: -a,
+    lambda a: graph.exp(0.5 * a),
+    lambda a: graph.log(1.5 + a * a),
+    lambda a: 1 / (2 + a**2),
+    lambda a: (1 + a**2) ** 0.5,
+    lambda a: a**3,
+    graph.logistic,
+    graph.tanh,
+    graph.relu,
+    graph.squared_norm,
+    lambda a: a.T,
+    lambda a: graph.reshape(a, to=(int(np.prod(a.shape, dtype=int)),)),
+    lambda a: graph.broadcast_to(a, to=(2, *a.shape)) if len(a.shape) < 2 else a * a,
+    graph.mean,
+]
+OF_ROWS = [
+    graph.softmax,
+    graph.log_softmax,
+    lambda a: graph.reduce_max(a, axis=-1),
+    lambda a: graph.reduce_sum(a, axis=0, keepdims=True),
+    lambda a: graph.mean(a, axis=-1),
+]
+BINARY = [lambda a, b: a + b, lambda a, b: a - b, lambda a, b: a * b, lambda a, b: a / (2 + b * b)]
+OF_THE_SAME_SHAPE = [graph.cross_entropy, graph.squared_error, graph.binary_cross_entropy]
+
+
+def fits(operate, *operands):
+    try:
+        return operate(*operands)
+    except ValueError:
+        return None
+
+
+@st.composite
+def problems(draw):
+    """Draw a scalar z, its parameters and their values; every node is kept within the reach of a few units."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    params = [variable(f"x{i}", draw(st.sampled_from(SHAPES))) for i in range(draw(st.integers(1, 4)))]
+    values = {x: rng.uniform(-1.5, 1.5, x.shape) for x in params}
+    nodes = list(params)
+    size = draw(st.integers(5, MOST_NODES - 7))
+    while len(net := Graph(nodes)) < size:
+        # One operand is new, so that the graph grows deep; the other is any, so that subexpressions are shared.
+        a = draw(st.sampled_from([v for v in nodes if not net.consumers[v]]))
+        b = draw(st.sampled_from(nodes))
+        moves = [*UNARY, *(OF_ROWS if a.shape else [])]
+        made = [
+            lambda a=a, moves=moves: draw(st.sampled_from(moves))(a),
+            lambda a=a, b=b: fits(draw(st.sampled_from(BINARY)), a, b),
+            lambda a=a, b=b: fits(lambda a, b: a @ b, a, b),
+            lambda a=a, b=b: draw(st.sampled_from(OF_THE_SAME_SHAPE))(a, b) if a.shape == b.shape != () else None,
+        ]
+        v = draw(st.sampled_from(made))()
+        if v is not None:
+            nodes.append(v if np.abs(evaluate([v], values).values[0]).max() < 3 else graph.tanh(0.3 * v))
+    net = Graph(nodes)
+    sinks = [v for v in net if not net.consumers[v]]
+    while len(sinks) > 3:  # so that the sum of the sinks does not outgrow the limit
+        sinks.pop(draw(st.integers(0, len(sinks) - 1)))
+    z = graph.reduce_sum(constant(rng.standard_normal(sinks[0].shape)) * sinks[0])
+    for v in sinks[1:]:
+        z = z + graph.squared_norm(v)
+    assume(len(Graph([z])) <= MOST_NODES)
+    return z, params, values
+
+
+@settings(deadline=None, max_examples=60, derandomize=True)
+@given(problem=problems())
+def test_first_and_second_derivatives(problem, check_derivatives, check_edges_once, kink):
+    z, params, values = problem
+    try:
+        check_derivatives(z, params, values)
+    except kink:
+        assume(False)
+    check_edges_once(params, z)
+    # Recomputing everything gives the same bits.
+    gradients = graph.backprop(params, Graph([z]), z)
+    targets = [gradients[x] for x in params]
+    ref = evaluate(targets, values).values
+    comp = evaluate(targets, values, recompute=graph.Graph(targets).consumers).values
+    for r, c in zip(ref, comp, strict=True):
+        np.testing.assert_array_equal(c, r)
+
+
+@settings(deadline=None, max_examples=5, derandomize=True)
+@given(problem=problems())
+def test_jax_agrees(problem, check_against_jax):
+    check_against_jax(*problem)
