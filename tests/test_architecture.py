@@ -27,18 +27,18 @@ LAYERS = (
     ("jit",),
     # The vocabulary: vectors, codes, checks of arguments.
     ("kernels.arguments", "kernels.codes", "kernels.vectors"),
-    ("kernels.atomics", "kernels.denormals", "kernels.simd"),
+    ("kernels.atomics", "kernels.denormals", "kernels.formula", "kernels.simd"),
     ("kernels.barrier", "kernels.layout", "kernels.microkernel", "kernels.run", "kernels.vmath"),
     # Loops over tiles and panels, and what is done to them while they are in cache.
     ("kernels.epilogue", "kernels.gemm", "kernels.peak", "kernels.transpose", "kernels.update"),
     ("kernels.output", "kernels.panels", "kernels.small", "kernels.state"),
     # Whole minibatches and whole layers.
     ("kernels.backward", "kernels.dense", "kernels.step"),
-    ("kernels.predict",),
+    ("kernels.few", "kernels.predict"),
     ("kernels",),
     # From arrays to a training.
     ("packing", "plan"),
-    ("session",),
+    ("prediction", "session"),
     ("fit",),
     ("archive",),
     ("mlp",),

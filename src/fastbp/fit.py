@@ -17,9 +17,9 @@ import numpy as np
 
 from fastbp.optimizers import Optimizer
 from fastbp.progress import EpochReport, report, watch
-from fastbp.session import Session, predict
+from fastbp.session import Session
 
-__all__ = ["EpochReport", "History", "Stopping", "predict", "train", "watch"]
+__all__ = ["EpochReport", "History", "Stopping", "train", "watch"]
 
 NON_FINITE_WEIGHTS = (
     "Solver produced non-finite parameter weights. The input data may contain large values and need to be preprocessed."

@@ -7,10 +7,11 @@ from typing import Self
 import numpy as np
 
 from fastbp import archive
-from fastbp.fit import History, Stopping, predict, train
+from fastbp.fit import History, Stopping, train
 from fastbp.initialization import glorot_uniform
 from fastbp.kernels.codes import LOSSES, OUTPUT_OF_LOSS, Activation
 from fastbp.optimizers import Adam, Optimizer
+from fastbp.prediction import predict
 from fastbp.threads import choose_threads
 
 __all__ = ["MLP"]

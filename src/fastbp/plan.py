@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from fastbp.kernels.codes import ACTIVATIONS
 from fastbp.kernels.layout import (
     BIAS_ROW,
     COLUMNS,
@@ -20,10 +21,11 @@ from fastbp.kernels.layout import (
     W,
 )
 from fastbp.kernels.output import output_scratch
+from fastbp.kernels.run import Network
 from fastbp.kernels.vectors import lanes
 from fastbp.target import TARGET
 
-__all__ = ["Plan", "make_plan", "tile_bounds"]
+__all__ = ["Plan", "layer_sizes", "make_network", "make_plan", "step_flops", "tile_bounds"]
 
 
 class Plan(NamedTuple):
@@ -149,3 +151,30 @@ def _panel_costs(row: np.ndarray, width: int) -> np.ndarray:
     lane = width // TARGET.nv
     columns = np.minimum(width, _round_up(int(row[N_OUT]), lane) - np.arange(0, row[N_OUT], width))
     return np.repeat(columns, row[TILES])
+
+
+def make_network(plan: Plan, activation: str, output: int, loss: int) -> Network:
+    """Return what compiled code has to know of a network: its plan and its codes."""
+    return Network(
+        plan.table,
+        plan.table.shape[0],
+        int(ACTIVATIONS[activation]),
+        int(output),
+        int(loss),
+        plan.batch,
+        plan.row_capacity,
+        plan.kc,
+        plan.row_chunk,
+        plan.scratch,
+    )
+
+
+def layer_sizes(weights: list[np.ndarray]) -> tuple[int, ...]:
+    """Return the units of the input and of each layer."""
+    return (weights[0].shape[0], *(w.shape[1] for w in weights))
+
+
+def step_flops(sizes: tuple[int, ...], batch: int) -> float:
+    """Multiply-adds of a step, twice: forward, dW, and dX for all layers but the first."""
+    products = [n_in * n_out for n_in, n_out in pairwise(sizes)]
+    return 2.0 * batch * (3 * sum(products) - products[0])

@@ -7,7 +7,6 @@ a breath every few hundredths of a second in which Ctrl-C is noticed.
 
 import math
 import time
-from itertools import pairwise
 from types import TracebackType
 from typing import Self
 
@@ -22,43 +21,23 @@ from fastbp.kernels.barrier import (
     STEP_COUNT,
     STOP_REQUEST,
 )
-from fastbp.kernels.codes import ACTIVATIONS, LOSSES, OUTPUT_OF_LOSS, Loss
+from fastbp.kernels.codes import LOSSES, OUTPUT_OF_LOSS, Loss
 from fastbp.kernels.codes import Optimizer as OptimizerCode
-from fastbp.kernels.layout import N_OUT
-from fastbp.kernels.predict import predict_rows
-from fastbp.kernels.run import Buffers, Data, Network
+from fastbp.kernels.run import Buffers, Data
 from fastbp.kernels.step import train_steps, transpose_weights
-from fastbp.memory import aligned_zeros
+from fastbp.memory import addressable, aligned_zeros
 from fastbp.optimizers import Adam, Optimizer
 from fastbp.packing import pack_parameters, unpack_parameters
-from fastbp.plan import Plan, make_plan, tile_bounds
+from fastbp.plan import layer_sizes, make_network, make_plan, step_flops, tile_bounds
 from fastbp.target import TARGET
-from fastbp.threads import Job, allowed_cpus, choose_threads, run_on_threads
+from fastbp.threads import Job, allowed_cpus, choose_threads
 
-__all__ = ["Session", "predict"]
+__all__ = ["Session"]
 
 # Seconds that compiled code may run before Python looks for signals.
 _SLICE_SECONDS = 0.04
 # A guess of a core's speed that errs on the slow side: it only decides whether a minibatch may outlast a slice.
 _SLOW_FLOPS_PER_SECOND = 2e10
-
-
-def _step_flops(sizes: tuple[int, ...], batch: int) -> float:
-    """Multiply-adds of a step, twice: forward, dW, and dX for all layers but the first."""
-    products = [n_in * n_out for n_in, n_out in pairwise(sizes)]
-    return 2.0 * batch * (3 * sum(products) - products[0])
-
-
-def _layer_sizes(weights: list[np.ndarray]) -> tuple[int, ...]:
-    return (weights[0].shape[0], *(w.shape[1] for w in weights))
-
-
-def _addressable(x: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """Return `x` itself where its elements can be reached by whole strides, a copy otherwise."""
-    whole = all(stride % dtype.itemsize == 0 for stride in x.strides)
-    if x.dtype == dtype and x.flags.aligned and whole:
-        return x
-    return np.ascontiguousarray(x, dtype=dtype)
 
 
 def _optimizer_code(optimizer: Optimizer) -> OptimizerCode:
@@ -78,21 +57,6 @@ def _set_step_count(optimizer: Adam, t: int) -> None:
     if t > 0:
         correction = math.sqrt(1.0 - optimizer.beta_2**t) / (1.0 - optimizer.beta_1**t)
         optimizer.learning_rate = optimizer.learning_rate_init * correction
-
-
-def _network(plan: Plan, activation: str, output: int, loss: int) -> Network:
-    return Network(
-        plan.table,
-        plan.table.shape[0],
-        int(ACTIVATIONS[activation]),
-        int(output),
-        int(loss),
-        plan.batch,
-        plan.row_capacity,
-        plan.kc,
-        plan.row_chunk,
-        plan.scratch,
-    )
 
 
 class Session:
@@ -138,16 +102,16 @@ class Session:
         n_threads: int | None = None,
     ) -> None:
         dtype = weights[0].dtype
-        sizes = _layer_sizes(weights)
+        sizes = layer_sizes(weights)
         self._weights, self._biases, self._optimizer = weights, biases, optimizer
-        self._x = _addressable(x, dtype)
+        self._x = addressable(x, dtype)
         self._y = np.ascontiguousarray(y, dtype=dtype)
         self._n = x.shape[0]
         self._batch = min(batch_size, self._n)
         self._plan = make_plan(sizes, self._batch, dtype)
         output = OUTPUT_OF_LOSS[LOSSES[loss]]
-        self._network = _network(self._plan, activation, output, _loss_code(loss, self._y))
-        flops = _step_flops(sizes, self._batch)
+        self._network = make_network(self._plan, activation, output, _loss_code(loss, self._y))
+        flops = step_flops(sizes, self._batch)
         self._n_threads = choose_threads(n_threads, flops, math.ceil(self._batch / TARGET.mr))
         self._optimizer_code = int(_optimizer_code(optimizer))
         self._weight_decay = float(weight_decay)
@@ -325,59 +289,3 @@ class Session:
         finally:
             self._workers = []
             self.sync()
-
-
-def predict(
-    weights: list[np.ndarray],
-    biases: list[np.ndarray],
-    x: np.ndarray,
-    *,
-    activation: str,
-    output: str,
-    n_threads: int | None = None,
-) -> np.ndarray:
-    """Forward pass of any number of rows.
-
-    Rows are taken in chunks: memory beyond the result does not grow with their number.
-
-    Parameters
-    ----------
-    weights, biases : list of ndarray [read]
-        (n_in, n_out) and (n_out,) arrays, all float32 or all float64.
-    x : ndarray, (n, n_in) [read]
-        Samples; any strides.
-    activation : str
-        Of the hidden layers.
-    output : {"identity", "exp", "logistic", "softmax"}
-        Activation of the output layer.
-    n_threads : int, optional
-        See `threads.choose_threads`.
-
-    Returns
-    -------
-    ndarray, (n, n_out)
-        Of the dtype of the weights.
-    """
-    dtype = weights[0].dtype
-    sizes = _layer_sizes(weights)
-    x = _addressable(x, dtype)
-    n = x.shape[0]
-    chunk = max(1, min(n, make_plan(sizes, 1, dtype).row_chunk))
-    plan = make_plan(sizes, chunk, dtype)
-    network = _network(plan, activation, ACTIVATIONS[output], 0)
-    params = aligned_zeros(plan.params, dtype)
-    pack_parameters(plan.table, [*weights, *biases], params, plan.panel_width)
-    result = np.empty((n, int(plan.table[-1, N_OUT])), dtype=dtype)
-    n_chunks = math.ceil(n / chunk)
-    flops = _step_flops(sizes, n) / 3
-    threads = min(choose_threads(n_threads, flops, n_chunks), max(n_chunks, 1))
-    order = np.arange(chunk)
-    strides = [stride // dtype.itemsize for stride in x.strides]
-
-    def work(thread: int) -> None:
-        workspace, scratch = aligned_zeros(plan.workspace, dtype), aligned_zeros(plan.scratch, dtype)
-        first, end = n_chunks * thread // threads * chunk, min(n_chunks * (thread + 1) // threads * chunk, n)
-        predict_rows(network, params, workspace, scratch, x.ctypes.data, *strides, order, result, first, end)
-
-    run_on_threads(work, threads)
-    return result

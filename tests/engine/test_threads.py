@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from fastbp.kernels import matmul
-from fastbp.session import Session, predict
+from fastbp.prediction import predict
+from fastbp.session import Session
 from fastbp.target import TARGET
 from fastbp.threads import allowed_cpus, choose_threads, run_on_threads
 from support.lattice import DTYPES, HIDDEN, panel_width

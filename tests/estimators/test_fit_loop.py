@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from fastbp import SGD, Adam, EpochReport, watch
-from fastbp.fit import History, Stopping, predict, train
+from fastbp.fit import History, Stopping, train
+from fastbp.prediction import predict
 
 pytestmark = pytest.mark.smoke
 

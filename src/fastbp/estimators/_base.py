@@ -24,9 +24,10 @@ from fastbp.estimators._validation import (
     hidden_sizes,
     unchanged_on_error,
 )
-from fastbp.fit import History, Stopping, predict, train
+from fastbp.fit import History, Stopping, train
 from fastbp.initialization import glorot_uniform
 from fastbp.optimizers import SGD, Adam, Optimizer
+from fastbp.prediction import predict
 
 __all__ = ["BaseMLP", "is_stochastic"]
 

@@ -61,6 +61,23 @@ def hidden_sizes(hidden_layer_sizes: Any) -> list[int]:
     return [int(size) for size in sizes]
 
 
+# Elements of a few rows, for which scikit-learn's questions take longer than the answer of the network.
+_FEW = 1 << 12
+
+
+def _is_plain(estimator: Any, X: Any, dtype: Any) -> bool:
+    """Return whether scikit-learn's checks would hand back `X` itself, without a word."""
+    return (
+        type(X) is np.ndarray
+        and X.dtype == dtype
+        and X.ndim == 2
+        and 0 < X.size <= _FEW
+        and X.shape[1] == estimator.n_features_in_
+        and not hasattr(estimator, "feature_names_in_")
+        and bool(np.isfinite(X).all())
+    )
+
+
 def check_samples(estimator: Any, X: Any, *, dtype: Any, reset: bool) -> np.ndarray:
     """Return `X` as a finite 2-D array of one of the given dtypes.
 
@@ -75,6 +92,8 @@ def check_samples(estimator: Any, X: Any, *, dtype: Any, reset: bool) -> np.ndar
     reset : bool
         Whether this is the first time that the estimator sees data.
     """
+    if not reset and _is_plain(estimator, X, dtype):
+        return X
     # Where a cast to float32 overflows, the infinity is reported as an error.
     with naming("X"), np.errstate(over="ignore", invalid="ignore"):
         return validate_data(estimator, X, dtype=dtype, reset=reset)

@@ -105,7 +105,7 @@ def _panel(k, columns, a, a_stride, w, c, rows, kc, bias, activation, target, ro
             gemm_tile_rows(vectors, block, at(a, row * a_stride + k0), a_stride, count, w_block, z, k0 > 0)
             if k0 + block == k:
                 if activation >= 0:
-                    bias_activation_panel(activation, columns, z, bias, 0, count)
+                    bias_activation_panel(activation, columns, z, width, bias, 0, count)
                 unpack_rows(count, columns, z, 0, at(target, row * row_stride), row_stride)
 
 

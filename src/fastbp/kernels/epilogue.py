@@ -8,7 +8,7 @@ zeros in them the padded weights never move.
 from fastbp.jit import jit
 from fastbp.kernels.codes import Activation
 from fastbp.kernels.microkernel import panel_width
-from fastbp.kernels.simd import first_lanes, fma, lanes_of, load, select, splat, store, vmax, zeros
+from fastbp.kernels.simd import first_lanes, fma, lanes_of, load, load_where, select, splat, store, vmax, zeros
 from fastbp.kernels.vmath import vexp, vlogistic, vtanh
 
 __all__ = ["activation_gradient_panel", "bias_activation_panel"]
@@ -32,7 +32,7 @@ def _activate(code, z):
 
 
 @jit
-def bias_activation_panel(code, columns, c, bias, first_row, end_row):
+def bias_activation_panel(code, columns, c, row_stride, bias, first_row, end_row):
     """h = act(z + b) for the rows ``first_row:end_row`` of one panel.
 
     Parameters
@@ -43,8 +43,10 @@ def bias_activation_panel(code, columns, c, bias, first_row, end_row):
         Columns of the matrix that lie in this panel or after it.
     c : pointer, [read+write]
         Panel that holds z, and h afterwards.
+    row_stride : int
+        Elements from one row of `c` to the next; NR where it is part of a panel matrix.
     bias : pointer, [read]
-        NR biases.
+        Biases of the columns.
     first_row, end_row : int
         Rows.
     """
@@ -52,17 +54,15 @@ def bias_activation_panel(code, columns, c, bias, first_row, end_row):
     lanes = lanes_of(c)
     nothing = zeros(c)
     for j in range(0, min(width, columns), lanes):
-        b = load(bias, j)
         inside = first_lanes(columns - j, c)
+        b = load_where(bias, j, inside)
         if code == RELU:
-            for i in range(first_row, end_row):
+            for i in range(first_row * row_stride + j, end_row * row_stride + j, row_stride):
                 # max(z, 0) in the operand order that hands a NaN on.
-                z = load(c, i * width + j) + b
-                store(c, i * width + j, select(inside, vmax(nothing, z), nothing))
+                store(c, i, select(inside, vmax(nothing, load(c, i) + b), nothing))
         else:
-            for i in range(first_row, end_row):
-                h = _activate(code, load(c, i * width + j) + b)
-                store(c, i * width + j, select(inside, h, nothing))
+            for i in range(first_row * row_stride + j, end_row * row_stride + j, row_stride):
+                store(c, i, select(inside, _activate(code, load(c, i) + b), nothing))
 
 
 @jit

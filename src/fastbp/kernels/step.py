@@ -73,7 +73,7 @@ def forward_rows(network, params, workspace, first_row, end_row):
             )
             bias = at(w, entry(table, layer, BIAS_ROW) * width)
             # The code of softmax falls through to "z + b" here.
-            bias_activation_panel(code, n_out - panel * width, z, bias, first_row, end_row)
+            bias_activation_panel(code, n_out - panel * width, z, width, bias, first_row, end_row)
 
 
 @jit

@@ -12,6 +12,7 @@ import numba
 import numpy as np
 
 import fastbp.kernels
+import fastbp.prediction
 import fastbp.session
 from fastbp.kernels import LinearState, linear, linear_backward, linear_backward_update, matmul
 from fastbp.kernels.simd import load, pointer, store
@@ -150,7 +151,7 @@ def run_predict(dtype: type, at_end: bool) -> None:
     for i, (sizes, output) in enumerate(product(networks(dtype), ("identity", "exp", "logistic", "softmax"))):
         problem = guard_problem(make_problem(rng, sizes, n=1 + 2 * i, dtype=dtype), at_end)
         with guarded_allocations(*MODULES, at_end=at_end):
-            result = fastbp.session.predict(
+            result = fastbp.prediction.predict(
                 problem.weights,
                 problem.biases,
                 problem.x[:: 1 - 2 * (i % 2)],

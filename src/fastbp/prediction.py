@@ -1,0 +1,111 @@
+"""The forward pass between Python and the kernels: any number of rows, from one to millions."""
+
+import math
+
+import numpy as np
+
+from fastbp.kernels.codes import ACTIVATIONS
+from fastbp.kernels.few import address, few_rows_workspace, predict_few_rows
+from fastbp.kernels.predict import predict_rows
+from fastbp.kernels.vectors import lanes
+from fastbp.memory import addressable, aligned_zeros
+from fastbp.packing import pack_parameters
+from fastbp.plan import layer_sizes, make_network, make_plan, step_flops
+from fastbp.target import TARGET
+from fastbp.threads import choose_threads, run_on_threads
+
+__all__ = ["predict"]
+
+# Rows up to which packing the weights costs more than it saves.
+_FEW = 32
+
+
+def predict(
+    weights: list[np.ndarray],
+    biases: list[np.ndarray],
+    x: np.ndarray,
+    *,
+    activation: str,
+    output: str,
+    n_threads: int | None = None,
+) -> np.ndarray:
+    """Forward pass of any number of rows.
+
+    Rows are taken in chunks: memory beyond the result does not grow with their number.
+
+    Parameters
+    ----------
+    weights, biases : list of ndarray [read]
+        (n_in, n_out) and (n_out,) arrays, all float32 or all float64.
+    x : ndarray, (n, n_in) [read]
+        Samples; any strides.
+    activation : str
+        Of the hidden layers.
+    output : {"identity", "exp", "logistic", "softmax"}
+        Activation of the output layer.
+    n_threads : int, optional
+        See `threads.choose_threads`.
+
+    Returns
+    -------
+    ndarray, (n, n_out)
+        Of the dtype of the weights.
+    """
+    dtype = weights[0].dtype
+    sizes = layer_sizes(weights)
+    x = addressable(x, dtype)
+    n = x.shape[0]
+    result = np.empty((n, sizes[-1]), dtype=dtype)
+    threads = choose_threads(n_threads, step_flops(sizes, n) / 3, math.ceil(n / TARGET.mr))
+    if n <= _FEW and all(p.flags.c_contiguous and p.flags.aligned for p in (*weights, *biases)):
+        _predict_few(weights, biases, x, sizes, int(ACTIVATIONS[activation]), int(ACTIVATIONS[output]), result)
+    else:
+        _predict_many(weights, biases, x, sizes, activation, output, threads, result)
+    return result
+
+
+def _predict_few(
+    weights: list[np.ndarray],
+    biases: list[np.ndarray],
+    x: np.ndarray,
+    sizes: tuple[int, ...],
+    activation: int,
+    output: int,
+    result: np.ndarray,
+) -> None:
+    if x.strides[1] != x.itemsize:
+        x = np.ascontiguousarray(x)
+    places = np.array([address(p) for pair in zip(weights, biases, strict=True) for p in pair])
+    half, size = few_rows_workspace(sizes, TARGET.nv * lanes(x.dtype))
+    workspace = aligned_zeros(size, x.dtype)
+    x_row = x.strides[0] // x.itemsize
+    predict_few_rows(places, np.array(sizes), activation, output, x.ctypes.data, x_row, workspace, half, result)
+
+
+def _predict_many(
+    weights: list[np.ndarray],
+    biases: list[np.ndarray],
+    x: np.ndarray,
+    sizes: tuple[int, ...],
+    activation: str,
+    output: str,
+    threads: int,
+    result: np.ndarray,
+) -> None:
+    n, dtype = len(x), x.dtype
+    chunk = max(1, min(n, make_plan(sizes, 1, dtype).row_chunk))
+    plan = make_plan(sizes, chunk, dtype)
+    network = make_network(plan, activation, int(ACTIVATIONS[output]), 0)
+    params = aligned_zeros(plan.params, dtype)
+    pack_parameters(plan.table, [*weights, *biases], params, plan.panel_width)
+    n_chunks = math.ceil(n / chunk)
+    threads = max(1, min(threads, n_chunks))
+    order = np.arange(chunk)
+    strides = [stride // dtype.itemsize for stride in x.strides]
+
+    def work(thread: int) -> None:
+        workspace, scratch = aligned_zeros(plan.workspace, dtype), aligned_zeros(plan.scratch, dtype)
+        first, end = n_chunks * thread // threads * chunk, min(n_chunks * (thread + 1) // threads * chunk, n)
+        predict_rows(network, params, workspace, scratch, x.ctypes.data, *strides, order, result, first, end)
+
+    run_on_threads(work, threads)
