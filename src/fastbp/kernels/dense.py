@@ -266,7 +266,7 @@ def matmul(a: np.ndarray, b: np.ndarray, *, out: np.ndarray | None = None, n_thr
     TypeError, ValueError
         As `linear` does.
     """
-    if n_threads is None and (result := small_matmul(a, b, out)) is not None:
+    if (n_threads is None or n_threads == 1) and (result := small_matmul(a, b, out)) is not None:
         return result
     a = check_matrix("a", a)
     b = check_matrix("b", b, a.dtype, (a.shape[1], None))
