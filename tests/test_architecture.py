@@ -23,7 +23,7 @@ TEXTS = sorted(
 
 # From the bottom up: a module may import from lower layers only. Docs: docs/design.md, "Layers".
 LAYERS = (
-    ("initialization", "memory", "optimizers", "progress", "target", "threads"),
+    ("code_cache", "initialization", "memory", "optimizers", "progress", "target", "threads"),
     ("jit",),
     # The vocabulary: vectors, codes, checks of arguments.
     ("kernels.arguments", "kernels.codes", "kernels.vectors"),
@@ -169,8 +169,8 @@ def test_libraries(name):
 
 
 @each_module
-def test_one_decorator_compiles(name):
-    """Numba's own decorators know nothing of the cache that `fastbp.jit` keeps."""
+def test_one_module_compiles(name):
+    """Numba's own decorators know nothing of the cache that `fastbp.jit` sets."""
     text = MODULES[name].read_text(encoding="utf-8")
     if name != "fastbp.jit":
         assert not re.search(r"\b(njit|vectorize|guvectorize|jitclass|cfunc|prange)\b", text)

@@ -9,7 +9,7 @@ import numba
 import numpy as np
 
 from fastbp import kernels
-from fastbp.jit import cache_folder
+from fastbp.code_cache import cache_folder
 from fastbp.kernels.codes import LOSSES
 from fastbp.kernels.peak import flops_per_round, fma_rounds
 from fastbp.mlp import MLP

@@ -1,14 +1,30 @@
 """Compiled code is stored once and found again, by many processes at once, and nothing breaks where it cannot be."""
 
+import importlib
 import os
 import shutil
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numba.core.registry import CPUDispatcher
 
 import fastbp
+from fastbp.jit import inner, jit
+from fastbp.kernels.simd import get, pointer
 from support.processes import command, environment, run, run_well
+
+
+@inner
+def load_two(array):
+    return get(pointer(array), 0) + get(pointer(array), 1)
+
+
+@jit
+def sum_of_two(array):
+    return load_two(array)
+
 
 SOURCE = Path(fastbp.__file__).parent
 
@@ -22,6 +38,24 @@ def test_nothing_is_compiled_at_import(tmp_path):
     output = run_well("cached", "import", NUMBA_CACHE_DIR=str(tmp_path))
     assert output == ""
     assert not stored(tmp_path)
+
+
+def test_inner_functions_are_for_compiled_code():
+    # A caller compiles it; there is still nothing that Python could jump to.
+    table = np.arange(6, dtype=np.float32)
+    assert sum_of_two(table) == 1.0
+    with pytest.raises(TypeError, match="load_two can be called by compiled code only"):
+        load_two(table)
+
+
+def test_what_is_stored_can_be_called(tmp_path):
+    run_well("cached", "training", "float32", NUMBA_CACHE_DIR=str(tmp_path))
+    names = {path.name.split("-")[0] for path in stored(tmp_path)}
+    for name in names:
+        module, function = name.split(".")
+        dispatcher = getattr(importlib.import_module(f"fastbp.kernels.{module}"), function)
+        assert type(dispatcher) is CPUDispatcher
+    assert "step.train_steps" in names
 
 
 def test_a_second_process_compiles_nothing(tmp_path):
@@ -120,7 +154,7 @@ def test_a_cache_that_goes_away(tmp_path):
     assert result.stdout == "[[3.0], [3.0]]\n"
 
 
-@pytest.mark.parametrize("n_processes", [4])
+@pytest.mark.parametrize("n_processes", [10])
 def test_cold_processes_at_once(n_processes, tmp_path):
     dtypes = [("float32", "float64")[i % 2] for i in range(n_processes)]
     variables = environment(NUMBA_CACHE_DIR=str(tmp_path))

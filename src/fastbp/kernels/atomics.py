@@ -6,7 +6,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from fastbp.jit import jit
+from fastbp.jit import inner
 from fastbp.kernels.vectors import INT64, emit_address, emit_call
 from fastbp.target import IS_X86
 
@@ -63,7 +63,7 @@ if os.name == "nt":
     _yield = types.ExternalFunction("SwitchToThread", types.int32())
     _sleep_ms = types.ExternalFunction("Sleep", types.void(types.uint32))
 
-    @jit
+    @inner
     def nap():
         """Sleep for about a tenth of a millisecond, or the shortest time that the system knows."""
         _sleep_ms(1)
@@ -71,13 +71,13 @@ else:
     _yield = types.ExternalFunction("sched_yield", types.int32())
     _usleep = types.ExternalFunction("usleep", types.int32(types.uint32))
 
-    @jit
+    @inner
     def nap():
         """Sleep for about a tenth of a millisecond, or the shortest time that the system knows."""
         _usleep(100)
 
 
-@jit
+@inner
 def yield_processor():
     """Let another thread run on this core."""
     _yield()

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastbp.jit import jit
+from fastbp.jit import inner, jit
 from fastbp.kernels.arguments import check_disjoint, check_matrix, check_output, check_vector
 from fastbp.kernels.codes import ACTIVATIONS, Activation, Optimizer
 from fastbp.kernels.epilogue import activation_gradient_panel
@@ -117,7 +117,7 @@ def _row_phase(shape, operands, panels, scratch, dx, stride, first, end, activat
             unpack_rows(count, min(width, columns), like, 0, target, shape.n_in)
 
 
-@jit
+@inner
 def _spend(rows, vectors, columns, n_out, scratch, optimizer, scalars, weight_decay, w, m, v):
     """Fetch a tile of the weights and moments, spend the gradient in `scratch` on it, and write it back."""
     tile = MR * panel_width(scratch)

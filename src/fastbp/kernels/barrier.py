@@ -5,7 +5,7 @@ after some milliseconds sleeps between looks: an oversubscribed machine goes on,
 workers that wait while Python is busy cost next to nothing.
 """
 
-from fastbp.jit import jit
+from fastbp.jit import inner
 from fastbp.kernels.atomics import atomic_add, atomic_load, atomic_store, nap, spin_hint, yield_processor
 from fastbp.kernels.simd import get
 
@@ -35,7 +35,7 @@ CONTROL_SIZE = 80
 _YIELDS = 2_000
 
 
-@jit
+@inner
 def _wait_for(control, generation):
     spins = get(control, SPINS)
     looks = 0
@@ -49,7 +49,7 @@ def _wait_for(control, generation):
             nap()
 
 
-@jit
+@inner
 def barrier(control, n_threads):
     """Wait until all `n_threads` threads are here; returns whether they are to stop, the same to all of them.
 

@@ -9,7 +9,7 @@ import threading
 
 import numpy as np
 
-from fastbp.jit import jit
+from fastbp.jit import inner, jit
 from fastbp.kernels.arguments import check_disjoint, check_matrix, check_output, check_vector
 from fastbp.kernels.codes import ACTIVATIONS, Activation
 from fastbp.kernels.epilogue import bias_activation_panel
@@ -85,7 +85,7 @@ def _linear_block(workspace, x, w, bias, out, shape, strides, rows, panels, bloc
             _panel(k, columns, a, strides[0], at(b, place * k * width), c, count, kc, no_bias, code, target, n)
 
 
-@jit
+@inner
 def _panel(k, columns, a, a_stride, w, c, rows, kc, bias, activation, target, row_stride):
     """One panel of the result, from rows of x and a packed panel of w to `target`; `activation` -1 leaves out the bias.
 

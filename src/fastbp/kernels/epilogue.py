@@ -5,7 +5,7 @@ the matrix are set to exact zeros: they are the padding of the next product, and
 zeros in them the padded weights never move.
 """
 
-from fastbp.jit import jit
+from fastbp.jit import inner
 from fastbp.kernels.codes import Activation
 from fastbp.kernels.microkernel import panel_width
 from fastbp.kernels.simd import first_lanes, fma, lanes_of, load, load_where, select, splat, store, vmax, zeros
@@ -20,7 +20,7 @@ LOGISTIC = int(Activation.LOGISTIC)
 EXP = int(Activation.EXP)
 
 
-@jit
+@inner
 def _activate(code, z):
     if code == TANH:
         return vtanh(z)
@@ -31,7 +31,7 @@ def _activate(code, z):
     return z
 
 
-@jit
+@inner
 def bias_activation_panel(code, columns, c, row_stride, bias, first_row, end_row):
     """h = act(z + b) for the rows ``first_row:end_row`` of one panel.
 
@@ -65,7 +65,7 @@ def bias_activation_panel(code, columns, c, row_stride, bias, first_row, end_row
                 store(c, i, select(inside, _activate(code, load(c, i) + b), nothing))
 
 
-@jit
+@inner
 def activation_gradient_panel(code, columns, c, h, first_row, end_row):
     """dz = dh * act'(z) for the rows ``first_row:end_row`` of one panel, act' in terms of h = act(z).
 

@@ -4,7 +4,7 @@ Packing the weights is worth it where many rows use them. For a single row it wo
 most of the work: every weight is used once.
 """
 
-from fastbp.jit import jit
+from fastbp.jit import inner, jit
 from fastbp.kernels.codes import Activation
 from fastbp.kernels.epilogue import bias_activation_panel
 from fastbp.kernels.gemm import panel_count, panel_vectors
@@ -34,7 +34,7 @@ def few_rows_workspace(sizes: tuple[int, ...], width: int) -> tuple[int, int]:
     return rows, 2 * rows + output_scratch(sizes[-1], width)
 
 
-@jit
+@inner
 def _layer(code, k, columns, a, a_stride, rows, w, bias, c, c_stride, c_panel):
     """c := act(a . w + bias) for up to MR rows; panels of c begin `c_panel` elements apart."""
     width, lanes = panel_width(c), lanes_of(c)

@@ -7,27 +7,27 @@ those need are computed. Rows are taken MR at a time, so every panel has room fo
 its row count rounded up to MR.
 """
 
-from fastbp.jit import jit
+from fastbp.jit import inner
 from fastbp.kernels.microkernel import MR, NV, gemm_tile, panel_width
 from fastbp.kernels.simd import at, lanes_of, line_of, prefetch
 
 __all__ = ["gemm_panel", "panel_count", "panel_vectors", "prefetch_share"]
 
 
-@jit
+@inner
 def panel_count(columns, p):
     """Number of panels of a matrix of `columns` columns, of the element type of `p`."""
     return (columns + panel_width(p) - 1) // panel_width(p)
 
 
-@jit
+@inner
 def panel_vectors(columns, panel, p):
     """Number of vectors that hold the columns of panel `panel`."""
     left = columns - panel * panel_width(p)
     return min(NV, (left + lanes_of(p) - 1) // lanes_of(p))
 
 
-@jit
+@inner
 def prefetch_share(p, elements, number, count):
     """Fetch part `number` of `count` equal parts of the `elements` elements at `p`."""
     line = line_of(p)
@@ -35,7 +35,7 @@ def prefetch_share(p, elements, number, count):
         prefetch(p, index)
 
 
-@jit
+@inner
 def gemm_panel(k, vectors, a, a_stride, b, c, first_row, end_row, kc):
     """C := A . B for one column panel of B and C and the rows ``first_row:end_row`` of A and C.
 

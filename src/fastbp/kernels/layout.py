@@ -5,8 +5,11 @@ same shape, the transposed weights another; activations and deltas of a minibatc
 a workspace. Offsets count elements from the start of the buffer that is named.
 """
 
-from fastbp.jit import jit
-from fastbp.kernels.simd import get
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+from fastbp.kernels.vectors import INT64, emit_address
 
 __all__ = [
     "BIAS_ROW",
@@ -34,7 +37,17 @@ FIRST_TILE, TILES = 9, 10  # number of the layer's first tile of dW, tiles in a 
 COLUMNS = 11
 
 
-@jit
-def entry(table, layer, column):
-    """Element of the table, given as a pointer to int64."""
-    return get(table, layer * COLUMNS + column)
+@intrinsic
+def entry(typingctx, table, layer, column):
+    """Element of the table, given as a pointer to int64.
+
+    An intrinsic, for each column is a constant, and a function would be translated anew for each of them.
+    """
+    if table.dtype != types.int64:
+        return None
+
+    def codegen(context, builder, sig, args):
+        index = builder.add(builder.mul(args[1], ir.Constant(INT64, COLUMNS)), args[2])
+        return builder.load(emit_address(builder, table.dtype, args[0], index), typ=INT64)
+
+    return types.int64(table, types.int64, types.int64), codegen

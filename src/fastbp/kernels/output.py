@@ -9,12 +9,13 @@ whose lanes are rows and whose rows are output units: each exponential then serv
 many rows as there are lanes, and maxima and sums run from one vector to the next.
 """
 
-from fastbp.jit import jit
+from fastbp.jit import inner
 from fastbp.kernels.codes import Loss
 from fastbp.kernels.gemm import panel_count
 from fastbp.kernels.microkernel import MR, panel_width
 from fastbp.kernels.simd import (
     at,
+    epsilon,
     first_lanes,
     fma,
     get,
@@ -50,20 +51,20 @@ def output_scratch(columns: int, width: int) -> int:
     return (-(-columns // width) + 2) * width * width + 2 * width
 
 
-@jit
+@inner
 def _scratch_square(columns, scratch, number):
     """Square `number` behind those of the output: 0 for targets, 1 for rows, 2 (not whole) for losses and weights."""
     width = panel_width(scratch)
     return at(scratch, (panel_count(columns, scratch) + number) * width * width)
 
 
-@jit
+@inner
 def _place(column, stride, p):
     """Offset of column `column`, a multiple of the number of lanes, from the row's start in the first panel."""
     return column // panel_width(p) * stride + column % panel_width(p)
 
 
-@jit
+@inner
 def _turn_output(columns, z, stride, height, turned):
     """The `height` rows at `z` of a panel matrix as columns: turned[c * NR + r] = z[r, c]."""
     width, lanes = panel_width(z), lanes_of(z)
@@ -73,7 +74,7 @@ def _turn_output(columns, z, stride, height, turned):
             transpose_tile(1, at(source, row * width), at(turned, column * width + row))
 
 
-@jit
+@inner
 def _turn_targets(first, columns, y, order, height, live, rows, turned):
     """Targets from column `first` on, a vector of them, as columns; rows from `live` on are zeros."""
     width = panel_width(y)
@@ -86,7 +87,7 @@ def _turn_targets(first, columns, y, order, height, live, rows, turned):
         transpose_tile(1, at(rows, row * width), at(turned, row))
 
 
-@jit
+@inner
 def _return_output(columns, turned, height, rows, z, stride):
     """The reverse of `_turn_output`, by way of `rows`; padding becomes 0."""
     width, lanes = panel_width(z), lanes_of(z)
@@ -101,7 +102,7 @@ def _return_output(columns, turned, height, rows, z, stride):
                 store(place, j, select(first_lanes(left - j, z), load(rows, row * width + j), zeros(z)))
 
 
-@jit
+@inner
 def _softmax_columns(columns, z, vectors):
     """z := exp(z - max z) / sum exp(z - max z), rows as lanes."""
     width, lanes = panel_width(z), lanes_of(z)
@@ -118,7 +119,7 @@ def _softmax_columns(columns, z, vectors):
             store(z, column * width + v, load(z, column * width + v) / total)
 
 
-@jit
+@inner
 def softmax_rows(columns, z, stride, scratch, first_row, end_row):
     """Softmax of the rows ``first_row:end_row`` of a panel matrix, in place.
 
@@ -134,20 +135,21 @@ def softmax_rows(columns, z, stride, scratch, first_row, end_row):
         _return_output(columns, scratch, height, rows, block, stride)
 
 
-@jit
+@inner
 def _xlogy(x, y):
     """x * log(y), and 0 where x is 0 whatever y is."""
     return select(x != zeros(x), x * vlog(y), zeros(x))
 
 
-@jit
-def _clip(p, eps):
-    """Probabilities in [eps, 1 - eps], for the reported loss only."""
-    return vmin(splat(1.0, p) - eps, vmax(eps, p))
+@inner
+def _clip(p):
+    """Probabilities between eps and 1 - eps, for the reported loss only."""
+    smallest = epsilon(p)
+    return vmin(splat(1.0, p) - smallest, vmax(smallest, p))
 
 
-@jit
-def _add_loss(loss, total, y, output, eps):
+@inner
+def _add_loss(loss, total, y, output):
     """Add the loss of single elements to `total`; of one-hot targets, only the probability of the class itself."""
     if loss == ONE_HOT_LOG_LOSS:
         return fma(y, output, total)
@@ -155,7 +157,7 @@ def _add_loss(loss, total, y, output, eps):
         return total + (output - y) * (output - y)
     if loss == POISSON:
         return total + (_xlogy(y, y / output) - y + output)
-    p = _clip(output, eps)
+    p = _clip(output)
     total = total - _xlogy(y, p)
     if loss == BINARY_LOG_LOSS:
         one = splat(1.0, y)
@@ -163,36 +165,34 @@ def _add_loss(loss, total, y, output, eps):
     return total
 
 
-@jit
-def _loss_gradient_columns(loss, columns, output, y, sums, factors, vectors, eps):
+@inner
+def _loss_gradient_columns(loss, columns, output, y, sums, factors, vectors):
     """dz of some columns in the place of their output, rows as lanes; adds to the rows' losses (see `_add_loss`)."""
     width, lanes = panel_width(output), lanes_of(output)
-    smallest = splat(eps, output)
     for v in range(0, vectors * lanes, lanes):
         total, factor = load(sums, v), load(factors, v)
         for place in range(v, columns * width, width):
             out, target = load(output, place), load(y, place)
-            total = _add_loss(loss, total, target, out, smallest)
+            total = _add_loss(loss, total, target, out)
             store(output, place, (out - target) * factor)
         store(sums, v, total)
 
 
-@jit
-def _store_losses(loss, columns, sums, factors, vectors, live, losses, eps):
+@inner
+def _store_losses(loss, columns, sums, factors, vectors, live, losses):
     """The losses of rows, from the sums over their columns."""
     lanes = lanes_of(sums)
     if loss == ONE_HOT_LOG_LOSS:
-        smallest = splat(eps, sums)
         for v in range(0, vectors * lanes, lanes):
-            store(sums, v, -vlog(_clip(load(sums, v), smallest)))
+            store(sums, v, -vlog(_clip(load(sums, v))))
     scale = 0.5 / columns if loss == SQUARED_ERROR else 1.0
     for row in range(live):
         put(losses, row, scale * get(sums, row) * get(factors, row))
 
 
-@jit
+@inner
 def loss_gradient_rows(
-    loss, columns, output, stride, y, order, weights, weighted, losses, scratch, first_row, end_row, rows, eps
+    loss, columns, output, stride, y, order, weights, weighted, losses, scratch, first_row, end_row, rows
 ):
     """Losses of a minibatch's rows, and dz = (output - y) * weight in the place of the output.
 
@@ -223,8 +223,6 @@ def loss_gradient_rows(
         Multiples of MR.
     rows : int
         Rows of the minibatch; those of the last tile may lie beyond and have no targets.
-    eps : float
-        Spacing of the element type at 1: the bound of the clipping.
     """
     width, lanes = panel_width(output), lanes_of(output)
     targets, turning = _scratch_square(columns, scratch, 0), _scratch_square(columns, scratch, 1)
@@ -248,6 +246,6 @@ def loss_gradient_rows(
             _turn_targets(column, columns, y, at(order, row), height, live, turning, targets)
             part = at(scratch, column * width)
             count = min(lanes, columns - column)
-            _loss_gradient_columns(loss, count, part, targets, sums, factors, vectors, eps)
-        _store_losses(loss, columns, sums, factors, vectors, live, at(losses, row), eps)
+            _loss_gradient_columns(loss, count, part, targets, sums, factors, vectors)
+        _store_losses(loss, columns, sums, factors, vectors, live, at(losses, row))
         _return_output(columns, scratch, height, turning, block, stride)

@@ -5,7 +5,7 @@ Panel `p` of a matrix (rows, columns) holds the columns from ``p * NR`` on: elem
 whole vectors, the only padding that a product ever reads.
 """
 
-from fastbp.jit import jit
+from fastbp.jit import inner, jit
 from fastbp.kernels.gemm import panel_count, panel_vectors
 from fastbp.kernels.microkernel import NV, panel_width
 from fastbp.kernels.simd import (
@@ -25,7 +25,7 @@ from fastbp.kernels.simd import (
 __all__ = ["gather_rows", "pack_array", "pack_rows", "unpack_array", "unpack_rows"]
 
 
-@jit
+@inner
 def _pack_row(columns, source, column_stride, target, stride):
     """One row into panels. `target` points to the row in the first panel."""
     width = panel_width(target)
@@ -40,7 +40,7 @@ def _pack_row(columns, source, column_stride, target, stride):
             _pack_edge(columns - first, at(source, first * column_stride), column_stride, base)
 
 
-@jit
+@inner
 def _pack_edge(columns, source, column_stride, target):
     """Part of a row into one panel, padded to whole vectors; elements may lie apart."""
     lanes = lanes_of(target)
@@ -53,7 +53,7 @@ def _pack_edge(columns, source, column_stride, target):
                 put(target, lane, get(source, lane * column_stride))
 
 
-@jit
+@inner
 def gather_rows(columns, source, row_stride, column_stride, order, rows, target, stride, first_row, end_row):
     """Row ``order[r]`` of `source` into row `r` of a panel matrix, for the rows ``first_row:end_row``.
 
@@ -88,7 +88,7 @@ def gather_rows(columns, source, row_stride, column_stride, order, rows, target,
                 store(base, j * lanes_of(target), zeros(target))
 
 
-@jit
+@inner
 def pack_rows(rows, columns, source, first, row_stride, column_stride, target, stride):
     """The `rows` rows of `source` that start at its element `first` into a panel matrix.
 
@@ -99,7 +99,7 @@ def pack_rows(rows, columns, source, first, row_stride, column_stride, target, s
         _pack_row(columns, at(source, first + row * row_stride), column_stride, place, stride)
 
 
-@jit
+@inner
 def unpack_rows(rows, columns, source, stride, target, row_stride):
     """The first `rows` rows of a panel matrix into `target`, whose rows are contiguous, `row_stride` elements apart."""
     width = panel_width(source)

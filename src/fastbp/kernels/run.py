@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastbp.jit import jit
+from fastbp.jit import inner
 from fastbp.kernels.simd import address_pointer, pointer
 
 __all__ = ["Buffers", "Data", "Network", "View", "view_network", "view_run"]
@@ -97,10 +97,9 @@ class View(NamedTuple):
     y: object
     weights: object
     weighted: bool
-    eps: float
 
 
-@jit
+@inner
 def view_network(network):
     """The network with a pointer for its table."""
     return Network(
@@ -117,7 +116,7 @@ def view_network(network):
     )
 
 
-@jit
+@inner
 def view_run(buffers, data):
     """The buffers and data of a run as pointers."""
     params = pointer(buffers.params)
@@ -136,5 +135,4 @@ def view_run(buffers, data):
         address_pointer(data.y, params),
         pointer(data.weights),
         data.weights.size > 0,
-        np.finfo(buffers.params.dtype).eps,
     )

@@ -9,6 +9,7 @@ Nothing here checks bounds: that is the duty of the entry points that own the bu
 
 import operator
 
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core.imputils import lower_builtin
@@ -40,10 +41,10 @@ __all__ = [
     "address_of",
     "address_pointer",
     "at",
+    "epsilon",
     "first_lanes",
     "fma",
     "get",
-    "hmax",
     "hsum",
     "lanes_of",
     "line_of",
@@ -225,6 +226,18 @@ def zeros(typingctx, p):
 
 
 @intrinsic
+def epsilon(typingctx, p):
+    """Vector with the spacing of floats at 1 in every lane, of the element type of the pointer or vector `p`."""
+    vec = vec_of(p.dtype)
+    value = np.finfo(str(p.dtype)).eps
+
+    def codegen(context, builder, sig, args):
+        return emit_splat(builder, vec, ir.Constant(LLVM_OF[p.dtype], float(value)))
+
+    return vec(p), codegen
+
+
+@intrinsic
 def lanes_of(typingctx, p):
     """Number of lanes of a vector of the element type of the pointer or vector `p`."""
     lanes = LANES[p.dtype]
@@ -357,36 +370,18 @@ def _lower_comparison(context, builder, sig, args):
 # ---- across lanes -----------------------------------------------------------------------------------------------
 
 
-def _reduce(builder, vec, value, combine):
-    """Fold the upper half onto the lower one until a lane is left: the order is the same on every run."""
-    index = ir.IntType(32)
-    lanes = vec.lanes
-    while lanes > 1:
-        lanes //= 2
-        order = [ir.Constant(index, lanes + (lane % lanes)) for lane in range(vec.lanes)]
-        mask = ir.Constant(ir.VectorType(index, vec.lanes), order)
-        value = combine(value, builder.shuffle_vector(value, value, mask))
-    return builder.extract_element(value, ir.Constant(index, 0))
-
-
 @intrinsic
 def hsum(typingctx, a):
-    """Sum of the lanes, in a fixed order."""
+    """Sum of the lanes: the upper half is folded onto the lower one until a lane is left, on every run."""
 
     def codegen(context, builder, sig, args):
-        return _reduce(builder, a, args[0], builder.fadd)
-
-    return a.dtype(a), codegen
-
-
-@intrinsic
-def hmax(typingctx, a):
-    """Largest lane. NaN lanes are passed over or returned, as they fall."""
-
-    def codegen(context, builder, sig, args):
-        def larger(x, y):
-            return builder.select(builder.fcmp_ordered(">", x, y), x, y)
-
-        return _reduce(builder, a, args[0], larger)
+        index = ir.IntType(32)
+        value, lanes = args[0], a.lanes
+        while lanes > 1:
+            lanes //= 2
+            order = [ir.Constant(index, lanes + (lane % lanes)) for lane in range(a.lanes)]
+            mask = ir.Constant(ir.VectorType(index, a.lanes), order)
+            value = builder.fadd(value, builder.shuffle_vector(value, value, mask))
+        return builder.extract_element(value, ir.Constant(index, 0))
 
     return a.dtype(a), codegen

@@ -7,7 +7,7 @@ what most arrays are, and the tiles read and write them in place.
 
 import numpy as np
 
-from fastbp.jit import jit
+from fastbp.jit import inner, jit
 from fastbp.kernels.gemm import panel_count, panel_vectors
 from fastbp.kernels.microkernel import MR, gemm_tile_in_place, panel_width
 from fastbp.kernels.simd import address_of, at, first_lanes, lanes_of, pointer
@@ -19,7 +19,7 @@ _MOST = 1 << 20
 _FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 
 
-@jit
+@inner
 def _overlap(p, size, q, length):
     """Whether `size` elements at `p` share memory with `length` elements at `q`."""
     return address_of(p) < address_of(at(q, length)) and address_of(q) < address_of(at(p, size))

@@ -14,7 +14,7 @@ use the weights from before the update is held by the barrier, not by care.
 
 import math
 
-from fastbp.jit import jit
+from fastbp.jit import inner, jit
 from fastbp.kernels.atomics import atomic_load
 from fastbp.kernels.barrier import (
     END_STEP,
@@ -43,7 +43,7 @@ ADAM = int(Optimizer.ADAM)
 STORE = int(Optimizer.STORE)
 
 
-@jit
+@inner
 def forward_rows(network, params, workspace, first_row, end_row):
     """Forward pass of some rows of the minibatch through all layers, but for softmax, which works on whole rows.
 
@@ -76,7 +76,7 @@ def forward_rows(network, params, workspace, first_row, end_row):
             bias_activation_panel(code, n_out - panel * width, z, width, bias, first_row, end_row)
 
 
-@jit
+@inner
 def _backward_rows(network, transposed, workspace, first_row, end_row):
     """Deltas of the hidden layers: dz = (dz_next . W_next^T) * act'(h)."""
     table = network.table
@@ -101,7 +101,7 @@ def _backward_rows(network, transposed, workspace, first_row, end_row):
             activation_gradient_panel(network.activation, n_in - panel * width, dz, h, first_row, end_row)
 
 
-@jit
+@inner
 def _row_phase(network, view, order, rows, control, thread, n_threads):
     """This thread's share of the `rows` rows of a minibatch, a chunk at a time."""
     table = network.table
@@ -132,19 +132,18 @@ def _row_phase(network, view, order, rows, control, thread, n_threads):
             row,
             stop,
             rows,
-            view.eps,
         )
         _backward_rows(network, view.transposed, view.workspace, row, stop)
 
 
-@jit
+@inner
 def _transpose_weights_tile(table, layer, panel, row, vectors, w, transposed):
     width = panel_width(w)
     place = entry(table, layer, WT) + row // width * entry(table, layer, WT_ROWS) * width + row % width
     transpose_tile(vectors, w, at(transposed, place + panel * width * width))
 
 
-@jit
+@inner
 def _weight_tiles(network, view, layer, panel, first, end, rows, acc, optimizer, scalars, weight_decay):
     """Tiles of dW in one panel, each from the product to the new weights; `first` and `end` count tiles of MR rows."""
     table = network.table
@@ -169,7 +168,7 @@ def _weight_tiles(network, view, layer, panel, first, end, rows, acc, optimizer,
             _transpose_weights_tile(table, layer, panel, row, vectors, w, view.transposed)
 
 
-@jit
+@inner
 def _bias_tile(network, view, layer, panel, rows, acc, optimizer, scalars):
     """The biases of one panel: their gradient is the sum of the rows of dz."""
     table = network.table
@@ -183,7 +182,7 @@ def _bias_tile(network, view, layer, panel, rows, acc, optimizer, scalars):
     update_tile(optimizer, 1, vectors, acc, w, m, v, scalars, 0.0)
 
 
-@jit
+@inner
 def _tile_phase(network, view, rows, optimizer, scalars, weight_decay, first, end, thread):
     """The tiles ``first:end`` of all layers. The last tile of a panel is that of its biases."""
     table = network.table
@@ -200,7 +199,7 @@ def _tile_phase(network, view, rows, optimizer, scalars, weight_decay, first, en
                 _bias_tile(network, view, layer, panel, rows, acc, optimizer, scalars)
 
 
-@jit
+@inner
 def _batch_weight(view, order, rows):
     """S of a minibatch: the sum of its sample weights, or its number of rows."""
     if not view.weighted:
@@ -211,7 +210,7 @@ def _batch_weight(view, order, rows):
     return total
 
 
-@jit
+@inner
 def _sum_losses(losses, rows):
     total = 0.0
     for row in range(rows):
@@ -219,7 +218,7 @@ def _sum_losses(losses, rows):
     return total
 
 
-@jit
+@inner
 def _scalars(optimizer, hyper, batch_weight, step_count):
     """The numbers of this step. `hyper`: learning rate, momentum, beta_1, beta_2, epsilon."""
     rate = hyper[0]
@@ -228,7 +227,7 @@ def _scalars(optimizer, hyper, batch_weight, step_count):
     return Scalars(rate, 1.0 / batch_weight, hyper[1], hyper[2], hyper[3], hyper[4])
 
 
-@jit
+@inner
 def _train_steps(network, buffers, data, optimizer, hyper, weight_decay, tile_bounds, control, thread):
     """The loop of `train_steps`."""
     n_threads = tile_bounds.size - 1

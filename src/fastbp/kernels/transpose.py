@@ -4,7 +4,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from fastbp.jit import jit
+from fastbp.jit import inner
 from fastbp.kernels import vectors
 from fastbp.kernels.microkernel import MR, NV, panel_width
 from fastbp.kernels.simd import at, lanes_of
@@ -61,7 +61,7 @@ def _transpose_block(typingctx, source, target):
     return types.void(source, target), codegen
 
 
-@jit
+@inner
 def transpose_tile(vectors, source, target):
     """Write the transpose of an MR x `vectors`-vector tile.
 

@@ -11,7 +11,7 @@ convention. Biases take the same path with weight_decay = 0.
 
 from typing import NamedTuple
 
-from fastbp.jit import jit
+from fastbp.jit import inner
 from fastbp.kernels.codes import Optimizer
 from fastbp.kernels.microkernel import panel_width
 from fastbp.kernels.simd import fma, hsum, lanes_of, load, splat, store, vsqrt, zeros
@@ -47,7 +47,7 @@ class Scalars(NamedTuple):
     epsilon: float
 
 
-@jit
+@inner
 def _store(rows, vectors, acc, w, m, scalars, weight_decay):
     """m = g: the gradient itself, for what needs all of it before any weight moves."""
     decay = splat(weight_decay, w)
@@ -57,7 +57,7 @@ def _store(rows, vectors, acc, w, m, scalars, weight_decay):
             store(m, j, fma(decay, load(w, j), load(acc, j)) * inverse)
 
 
-@jit
+@inner
 def _sgd(rows, vectors, acc, w, m, scalars, weight_decay, nesterov):
     """v = momentum * v - lr * g, then w += v, or w += momentum * v - lr * g with Nesterov's momentum."""
     decay = splat(weight_decay, w)
@@ -75,7 +75,7 @@ def _sgd(rows, vectors, acc, w, m, scalars, weight_decay, nesterov):
             store(w, j, old + velocity)
 
 
-@jit
+@inner
 def _adam(rows, vectors, acc, w, m, v, scalars, weight_decay):
     """m = b1 m + (1 - b1) g,  v = b2 v + (1 - b2) g^2,  w -= lr m / (sqrt(v) + eps)
 
@@ -98,7 +98,7 @@ def _adam(rows, vectors, acc, w, m, v, scalars, weight_decay):
             store(w, j, old - rate * first / (vsqrt(second) + epsilon))
 
 
-@jit
+@inner
 def sum_of_squares(rows, vectors, w):
     """Sum of the squares of a tile, in a fixed order."""
     total = zeros(w)
@@ -109,7 +109,7 @@ def sum_of_squares(rows, vectors, w):
     return hsum(total)
 
 
-@jit
+@inner
 def sum_rows(rows, vectors, dz, acc):
     """acc := sum of the rows of a panel: the gradient of the biases."""
     lanes, width = lanes_of(dz), panel_width(dz)
@@ -127,7 +127,7 @@ def sum_rows(rows, vectors, dz, acc):
         store(acc, j, (first + second) + (third + fourth))
 
 
-@jit
+@inner
 def update_tile(optimizer, rows, vectors, acc, w, m, v, scalars, weight_decay):
     """Spend one tile of the gradient.
 

@@ -1,0 +1,112 @@
+"""Compiled code on disk.
+
+Numba's own cache has three gaps that a package of many small files meets at once:
+
+- an entry goes stale when a function or constant *in another file* changes;
+- decorating fails where no folder for the cache can be written;
+- two processes that compile the same function for different types at the same
+  time may give one data file to both.
+
+Here an entry is keyed by the hash of all sources of the package, a missing
+folder costs a warning and a compilation, and writers take turns by a lock file.
+"""
+
+import contextlib
+import hashlib
+import os
+import warnings
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from numba.core.caching import FunctionCache, IndexDataCacheFile, NullCache
+
+try:
+    import fcntl
+except ImportError:  # Windows: writers may then overwrite each other's entries, which costs a compilation
+    fcntl = None  # type: ignore[assignment]
+
+__all__ = ["cache_folder", "open_cache"]
+
+_PACKAGE = Path(__file__).parent
+
+
+@cache
+def source_hash() -> str:
+    """Return a hash of the sources that compiled code is made of: all jitted functions are in `kernels`."""
+    digest = hashlib.sha256()
+    for path in [
+        *(_PACKAGE / name for name in ("code_cache.py", "jit.py", "target.py")),
+        *sorted(_PACKAGE.glob("kernels/*.py")),
+    ]:
+        digest.update(path.name.encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+class _SourceTreeCache(FunctionCache):
+    """Numba's cache of one function, keyed by the sources of the whole package."""
+
+    def __init__(self, py_func: Callable) -> None:
+        super().__init__(py_func)
+        self._lock_path = os.path.join(self._cache_path, "fastbp.lock")
+        self._cache_file = IndexDataCacheFile(
+            cache_path=self._cache_path,
+            filename_base=f"{self._impl.filename_base}.{source_hash()}",
+            source_stamp=source_hash(),
+        )
+
+    @contextlib.contextmanager
+    def _one_writer(self) -> Iterator[None]:
+        if fcntl is None:
+            yield
+            return
+        with open(self._lock_path, "ab") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        try:
+            return super().load_overload(sig, target_context)
+        except OSError as error:
+            _warn_uncached(str(error))
+            return None
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        # A full disk or a folder that has gone must not end a fit whose code is already compiled.
+        try:
+            with self._one_writer():
+                super().save_overload(sig, data)
+        except OSError as error:
+            _warn_uncached(str(error))
+
+
+_warned = False
+
+
+def _warn_uncached(reason: str) -> None:
+    """Warn, once in a process: there are dozens of kernels, and one cause."""
+    global _warned
+    if not _warned:
+        _warned = True
+        warnings.warn(
+            f"fastbp cannot keep compiled code and will compile anew in every process ({reason}); "
+            "set NUMBA_CACHE_DIR to a writable folder",
+            RuntimeWarning,
+            stacklevel=3,
+        )
+
+
+def open_cache(py_func: Callable) -> Any:
+    """Return the cache of one function's compiled code, one that keeps nothing where no folder can be written."""
+    try:
+        return _SourceTreeCache(py_func)
+    except RuntimeError as error:
+        _warn_uncached(str(error).rsplit(":", 1)[-1].strip())
+        return NullCache()
+
+
+def cache_folder() -> str:
+    """Return the folder that holds the compiled code, or an empty string where none can be written."""
+    return str(open_cache(cache_folder).cache_path or "")
