@@ -28,6 +28,12 @@ from fastbp.target import TARGET
 __all__ = ["Plan", "layer_sizes", "make_network", "make_plan", "step_flops", "tile_bounds"]
 
 
+# Of a minibatch of more rows the gradient is the sum over blocks of that many: neither the workspace nor the rounding
+# errors of float32 grow with the minibatch, and a panel of deltas stays in L2. The gradient itself goes to memory and
+# back with each block, a small part of the time that so many rows take.
+_MOST_ROWS = 2048
+
+
 class Plan(NamedTuple):
     """Layout of a network's buffers for one element type and batch size.
 
@@ -37,11 +43,13 @@ class Plan(NamedTuple):
         The columns are named in `kernels.layout`.
     batch : int
         Largest minibatch, in rows.
+    block : int
+        Rows of a minibatch that the workspace holds at one time.
     row_capacity : int
         Rows that a panel of the workspace has room for.
     panel_width : int
         NR in elements.
-    params, transposed, workspace : int
+    params, transposed, gradient, workspace : int
         Sizes of the buffers in elements.
     scratch : int
         Elements of scratch that a thread needs.
@@ -55,10 +63,12 @@ class Plan(NamedTuple):
 
     table: np.ndarray
     batch: int
+    block: int
     row_capacity: int
     panel_width: int
     params: int
     transposed: int
+    gradient: int
     workspace: int
     scratch: int
     tiles: int
@@ -76,7 +86,7 @@ def _row_chunk(sizes: tuple[int, ...], itemsize: int) -> int:
     Fewer than 128 rows were slower in every network measured, whatever its activations take.
     """
     row_bytes = 2 * sum(sizes) * itemsize
-    return int(np.clip(_round_up((1 << 19) // row_bytes, 4 * TARGET.mr), 128, 1 << 12))
+    return int(np.clip(_round_up((1 << 19) // row_bytes, 4 * TARGET.mr), 128, _MOST_ROWS))
 
 
 def make_plan(layer_sizes: tuple[int, ...], batch: int, dtype: np.dtype) -> Plan:
@@ -93,9 +103,10 @@ def make_plan(layer_sizes: tuple[int, ...], batch: int, dtype: np.dtype) -> Plan
     """
     width = TARGET.nv * lanes(dtype)
     mr = TARGET.mr
+    block = min(batch, _MOST_ROWS)
     # One row more than the tiles need: without it, panels of a batch of 128 lie a multiple of 4 KB apart and fall
     # into the same sets of L1.
-    capacity = _round_up(batch, mr) + 1
+    capacity = _round_up(block, mr) + 1
     table = np.zeros((len(layer_sizes) - 1, COLUMNS), dtype=np.int64)
     params = transposed = workspace = tiles = 0
 
@@ -123,10 +134,12 @@ def make_plan(layer_sizes: tuple[int, ...], batch: int, dtype: np.dtype) -> Plan
     return Plan(
         table,
         batch,
+        block,
         capacity,
         width,
         int(params),
         int(transposed),
+        int(params) if batch > block else 0,
         int(workspace),
         output_scratch(layer_sizes[-1], width),
         int(tiles),
@@ -162,6 +175,7 @@ def make_network(plan: Plan, activation: str, output: int, loss: int) -> Network
         int(output),
         int(loss),
         plan.batch,
+        plan.block,
         plan.row_capacity,
         plan.kc,
         plan.row_chunk,

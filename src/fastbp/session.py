@@ -112,7 +112,7 @@ class Session:
         output = OUTPUT_OF_LOSS[LOSSES[loss]]
         self._network = make_network(self._plan, activation, output, _loss_code(loss, self._y))
         flops = step_flops(sizes, self._batch)
-        self._n_threads = choose_threads(n_threads, flops, math.ceil(self._batch / TARGET.mr))
+        self._n_threads = choose_threads(n_threads, flops, math.ceil(self._plan.block / TARGET.mr))
         self._optimizer_code = int(_optimizer_code(optimizer))
         self._weight_decay = float(weight_decay)
         self._hyper = np.zeros(5)
@@ -150,9 +150,10 @@ class Session:
             moment_1=aligned_zeros(plan.params, dtype),
             moment_2=aligned_zeros(plan.params if adam else 0, dtype),
             transposed=aligned_zeros(plan.transposed, dtype),
+            gradient=aligned_zeros(plan.gradient, dtype),
             workspace=aligned_zeros(plan.workspace, dtype),
             scratch=aligned_zeros(plan.scratch * self._n_threads, dtype),
-            losses=aligned_zeros(self._batch, np.dtype(np.float64)),
+            losses=aligned_zeros(plan.block, np.dtype(np.float64)),
             penalties=aligned_zeros(plan.tiles, np.dtype(np.float64)),
             totals=np.zeros(1),
         )

@@ -34,6 +34,9 @@ Reading order
 6. `numdiff`, `jacobians`: derivatives from function values, and what to answer where there are none.
 7. `gradient_checks`: a formula against them, and the element that is furthest off.
 8. `graph`: computational graphs and general back-propagation; a package of its own, ``from refbp import graph``.
+9. `draw`: these graphs as pictures; a package of its own, too, ``from refbp import draw``.
+10. `cost`, `memory`: multiply-adds and bytes as numbers; `partition`: a graph on several devices, which `placement`
+    cuts and runs.
 
 Conventions
 -----------

@@ -137,6 +137,18 @@ def test_batch_beyond_a_row_chunk(rng):
 
 
 @each_optimizer
+@pytest.mark.parametrize("batch_size", [2049, 4096, 5003])
+def test_minibatches_of_several_blocks(optimizer, batch_size, rng):
+    # The gradient is carried from block to block: two with a short last one, two whole ones, three.
+    n = batch_size + 2060
+    problem = make_problem(
+        rng, (5, 30, 2), n=n, batch_size=batch_size, loss="log_loss", weighted=True, weight_decay=3.0, epochs=2
+    )
+    for threads in (1, 2):
+        check_training(problem, make_optimizer(optimizer), threads)
+
+
+@each_optimizer
 def test_minibatches_without_weight_are_passed_over(optimizer, rng):
     problem = make_problem(rng, (4, 6, 2), n=40, batch_size=8, weighted=True, shuffled=False, epochs=3)
     problem.sample_weight[8:24] = 0

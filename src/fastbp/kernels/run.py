@@ -7,7 +7,7 @@ import numpy as np
 from fastbp.jit import inner
 from fastbp.kernels.simd import address_pointer, pointer
 
-__all__ = ["Buffers", "Data", "Network", "View", "view_network", "view_run"]
+__all__ = ["Block", "Buffers", "Data", "Network", "View", "view_network", "view_run"]
 
 
 class Network(NamedTuple):
@@ -23,10 +23,29 @@ class Network(NamedTuple):
     output: int
     loss: int
     batch: int
+    block: int
     row_capacity: int
     kc: int
     row_chunk: int
     scratch: int
+
+
+class Block(NamedTuple):
+    """Rows of a minibatch whose activations the workspace holds at one time; nearly always all of them.
+
+    Attributes
+    ----------
+    begin : int
+        Row of the minibatch that it starts with.
+    rows : int
+        Its rows; but for the last block of a minibatch, a multiple of MR.
+    minibatch : int
+        Rows of the minibatch.
+    """
+
+    begin: int
+    rows: int
+    minibatch: int
 
 
 class Buffers(NamedTuple):
@@ -38,12 +57,14 @@ class Buffers(NamedTuple):
         Weights and biases, and what the optimizer keeps for each.
     transposed : (plan.transposed,)
         Transposed weights of all layers but the first.
+    gradient : (plan.gradient,)
+        Sum over the blocks of a minibatch so far, laid out as the weights.
     workspace : (plan.workspace,)
-        Activations and deltas of a minibatch.
+        Activations and deltas of a block.
     scratch : (threads * plan.scratch,)
         For each thread, a tile in the tile phase and `output.output_scratch` in the row phase.
-    losses : float64, (batch,)
-        Weighted loss of each row of a minibatch.
+    losses : float64, (block,)
+        Weighted loss of each row of a block.
     penalties : float64, (tiles,)
         Sum over the steps of rows / S * weight_decay / 2 * sum(w^2), tile by tile.
     totals : float64, (1,)
@@ -54,6 +75,7 @@ class Buffers(NamedTuple):
     moment_1: np.ndarray
     moment_2: np.ndarray
     transposed: np.ndarray
+    gradient: np.ndarray
     workspace: np.ndarray
     scratch: np.ndarray
     losses: np.ndarray
@@ -87,6 +109,7 @@ class View(NamedTuple):
     moment_1: object
     moment_2: object
     transposed: object
+    gradient: object
     workspace: object
     scratch: object
     losses: object
@@ -109,6 +132,7 @@ def view_network(network):
         network.output,
         network.loss,
         network.batch,
+        network.block,
         network.row_capacity,
         network.kc,
         network.row_chunk,
@@ -125,6 +149,7 @@ def view_run(buffers, data):
         pointer(buffers.moment_1),
         pointer(buffers.moment_2),
         pointer(buffers.transposed),
+        pointer(buffers.gradient),
         pointer(buffers.workspace),
         pointer(buffers.scratch),
         pointer(buffers.losses),

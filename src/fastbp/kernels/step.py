@@ -32,10 +32,10 @@ from fastbp.kernels.layout import BIAS_ROW, DZ, FIRST_TILE, N_IN, N_OUT, TILES, 
 from fastbp.kernels.microkernel import MR, gemm_tile_transposed, panel_width
 from fastbp.kernels.output import loss_gradient_rows
 from fastbp.kernels.panels import gather_rows
-from fastbp.kernels.run import view_network, view_run
+from fastbp.kernels.run import Block, view_network, view_run
 from fastbp.kernels.simd import at, get, pointer, put
 from fastbp.kernels.transpose import transpose_tile
-from fastbp.kernels.update import Scalars, sum_of_squares, sum_rows, update_tile
+from fastbp.kernels.update import Scalars, carry_tile, sum_of_squares, sum_rows, update_tile
 
 __all__ = ["forward_rows", "train_steps", "transpose_weights"]
 
@@ -144,7 +144,7 @@ def _transpose_weights_tile(table, layer, panel, row, vectors, w, transposed):
 
 
 @inner
-def _weight_tiles(network, view, layer, panel, first, end, rows, acc, optimizer, scalars, weight_decay):
+def _weight_tiles(network, view, layer, panel, first, end, block, acc, optimizer, scalars, weight_decay):
     """Tiles of dW in one panel, each from the product to the new weights; `first` and `end` count tiles of MR rows."""
     table = network.table
     width = panel_width(acc)
@@ -153,14 +153,19 @@ def _weight_tiles(network, view, layer, panel, first, end, rows, acc, optimizer,
     dz = at(view.workspace, entry(table, layer, DZ) + panel * stride)
     panel_start = entry(table, layer, W) + panel * entry(table, layer, W_ROWS) * width
     penalties = at(view.penalties, entry(table, layer, FIRST_TILE) + panel * entry(table, layer, TILES))
-    factor = 0.5 * weight_decay * rows * scalars.inverse_weight
+    factor = 0.5 * weight_decay * block.minibatch * scalars.inverse_weight
     transposes = layer > 0 and optimizer != STORE
+    starts, ends = block.begin == 0, block.begin + block.rows == block.minibatch
     for tile in range(first, end):
         row = tile * MR
         place = panel_start + row * width
         w, m, v = at(view.params, place), at(view.moment_1, place), at(view.moment_2, place)
         h = at(view.workspace, entry(table, layer, H) + row // width * stride + row % width)
-        gemm_tile_transposed(vectors, rows, h, dz, acc, False)
+        gemm_tile_transposed(vectors, block.rows, h, dz, acc, False)
+        if not (starts and ends):
+            carry_tile(MR, vectors, acc, at(view.gradient, place), starts, ends)
+            if not ends:
+                continue
         if weight_decay > 0.0:
             put(penalties, tile, get(penalties, tile) + factor * sum_of_squares(MR, vectors, w))
         update_tile(optimizer, MR, vectors, acc, w, m, v, scalars, weight_decay)
@@ -169,7 +174,7 @@ def _weight_tiles(network, view, layer, panel, first, end, rows, acc, optimizer,
 
 
 @inner
-def _bias_tile(network, view, layer, panel, rows, acc, optimizer, scalars):
+def _bias_tile(network, view, layer, panel, block, acc, optimizer, scalars):
     """The biases of one panel: their gradient is the sum of the rows of dz."""
     table = network.table
     width = panel_width(acc)
@@ -178,13 +183,20 @@ def _bias_tile(network, view, layer, panel, rows, acc, optimizer, scalars):
     row = panel * entry(table, layer, W_ROWS) + entry(table, layer, BIAS_ROW)
     place = entry(table, layer, W) + row * width
     w, m, v = at(view.params, place), at(view.moment_1, place), at(view.moment_2, place)
-    sum_rows(rows, vectors, dz, acc)
-    update_tile(optimizer, 1, vectors, acc, w, m, v, scalars, 0.0)
+    sum_rows(block.rows, vectors, dz, acc)
+    starts, ends = block.begin == 0, block.begin + block.rows == block.minibatch
+    if not (starts and ends):
+        carry_tile(1, vectors, acc, at(view.gradient, place), starts, ends)
+    if ends:
+        update_tile(optimizer, 1, vectors, acc, w, m, v, scalars, 0.0)
 
 
 @inner
-def _tile_phase(network, view, rows, optimizer, scalars, weight_decay, first, end, thread):
-    """The tiles ``first:end`` of all layers. The last tile of a panel is that of its biases."""
+def _tile_phase(network, view, block, optimizer, scalars, weight_decay, first, end, thread):
+    """The tiles ``first:end`` of all layers. The last tile of a panel is that of its biases.
+
+    Of a minibatch in several blocks, all but the last only add to its gradient.
+    """
     table = network.table
     acc = at(view.scratch, thread * network.scratch)
     for layer in range(network.layers):
@@ -193,10 +205,10 @@ def _tile_phase(network, view, rows, optimizer, scalars, weight_decay, first, en
             base = entry(table, layer, FIRST_TILE) + panel * tiles
             begin, stop = max(first - base, 0), min(end - base, tiles)
             _weight_tiles(
-                network, view, layer, panel, begin, min(stop, tiles - 1), rows, acc, optimizer, scalars, weight_decay
+                network, view, layer, panel, begin, min(stop, tiles - 1), block, acc, optimizer, scalars, weight_decay
             )
             if begin < stop == tiles:
-                _bias_tile(network, view, layer, panel, rows, acc, optimizer, scalars)
+                _bias_tile(network, view, layer, panel, block, acc, optimizer, scalars)
 
 
 @inner
@@ -219,19 +231,41 @@ def _sum_losses(losses, rows):
 
 
 @inner
-def _scalars(optimizer, hyper, batch_weight, step_count):
+def _scalars(optimizer, hyper, inverse_weight, step_count):
     """The numbers of this step. `hyper`: learning rate, momentum, beta_1, beta_2, epsilon."""
     rate = hyper[0]
     if optimizer == ADAM:
         rate *= math.sqrt(1.0 - hyper[3] ** float(step_count)) / (1.0 - hyper[2] ** float(step_count))
-    return Scalars(rate, 1.0 / batch_weight, hyper[1], hyper[2], hyper[3], hyper[4])
+    return Scalars(rate, inverse_weight, hyper[1], hyper[2], hyper[3], hyper[4])
+
+
+@inner
+def _train_minibatch(net, view, order, rows, batch_weight, optimizer, hyper, weight_decay, tiles, control, thread):
+    """Train one minibatch; `tiles` are the first tile of this thread, the end, and the number of threads.
+
+    Returns whether a stop was requested, in which case no weight has moved, and for thread 0 the mean loss times rows.
+    """
+    first_tile, end_tile, n_threads = tiles
+    total, inverse_weight = 0.0, 1.0 / batch_weight
+    for begin in range(0, rows, net.block):
+        block = Block(begin, min(net.block, rows - begin), rows)
+        _row_phase(net, view, at(order, begin), block.rows, control, thread, n_threads)
+        if barrier(control, n_threads):
+            return True, 0.0
+        # The count is read here, for all threads have seen here that thread 0 is done with the minibatch before.
+        scalars = _scalars(optimizer, hyper, inverse_weight, get(control, STEP_COUNT) + 1)
+        _tile_phase(net, view, block, optimizer, scalars, weight_decay, first_tile, end_tile, thread)
+        if thread == 0:
+            total += _sum_losses(view.losses, block.rows)
+        barrier(control, n_threads)
+    return False, total * rows * inverse_weight
 
 
 @inner
 def _train_steps(network, buffers, data, optimizer, hyper, weight_decay, tile_bounds, control, thread):
     """The loop of `train_steps`."""
     n_threads = tile_bounds.size - 1
-    first_tile, end_tile = tile_bounds[thread], tile_bounds[thread + 1]
+    tiles = (tile_bounds[thread], tile_bounds[thread + 1], n_threads)
     net, view, places = view_network(network), view_run(buffers, data), pointer(control)
     while True:
         barrier(places, n_threads)
@@ -243,15 +277,13 @@ def _train_steps(network, buffers, data, optimizer, hyper, weight_decay, tile_bo
             batch_weight = _batch_weight(view, order, rows)
             if batch_weight == 0.0:
                 continue
-            _row_phase(net, view, order, rows, places, thread, n_threads)
-            if barrier(places, n_threads):
+            stopped, loss = _train_minibatch(
+                net, view, order, rows, batch_weight, optimizer, hyper, weight_decay, tiles, places, thread
+            )
+            if stopped:
                 break
-            scalars = _scalars(optimizer, hyper, batch_weight, control[STEP_COUNT] + 1)
-            _tile_phase(net, view, rows, optimizer, scalars, weight_decay, first_tile, end_tile, thread)
             if thread == 0:
-                buffers.totals[0] += _sum_losses(view.losses, rows) * rows * scalars.inverse_weight
-            barrier(places, n_threads)
-            if thread == 0:
+                buffers.totals[0] += loss
                 control[STEP_COUNT] += 1
         # All have read the control array when thread 0 goes back to Python to write the next slice into it.
         barrier(places, n_threads)

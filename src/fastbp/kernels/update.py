@@ -16,7 +16,7 @@ from fastbp.kernels.codes import Optimizer
 from fastbp.kernels.microkernel import panel_width
 from fastbp.kernels.simd import fma, hsum, lanes_of, load, splat, store, vsqrt, zeros
 
-__all__ = ["Scalars", "sum_of_squares", "sum_rows", "update_tile"]
+__all__ = ["Scalars", "carry_tile", "sum_of_squares", "sum_rows", "update_tile"]
 
 STORE = int(Optimizer.STORE)
 SGD = int(Optimizer.SGD)
@@ -125,6 +125,20 @@ def sum_rows(rows, vectors, dz, acc):
         for row in range(whole, rows):
             first = first + load(dz, row * width + j)
         store(acc, j, (first + second) + (third + fourth))
+
+
+@inner
+def carry_tile(rows, vectors, acc, gradient, first, last):
+    """Add a tile of a block's gradient to that of the blocks before it, in `gradient`; after the last block, in `acc`."""
+    for row in range(rows):
+        for j in range(row * panel_width(acc), row * panel_width(acc) + vectors * lanes_of(acc), lanes_of(acc)):
+            total = load(acc, j)
+            if not first:
+                total = load(gradient, j) + total
+            if last:
+                store(acc, j, total)
+            else:
+                store(gradient, j, total)
 
 
 @inner

@@ -1,0 +1,189 @@
+"""What a training step costs, as `refbp.cost` and `refbp.memory` predict it, counted and measured.
+
+    python -m benchmarks.cost
+    python -m benchmarks.cost --first 4
+
+ReLU, softmax cross-entropy, Adam. Multiply-adds are counted while the graph of the objective and its gradient runs.
+Memory:
+
+- refbp: `tracemalloc`'s peak over an epoch of three shuffled minibatches of `refbp.training`, parameters included, data
+  not. It is above the prediction by what single expressions hold in passing.
+- fastbp, buffers: the bytes of the buffers of a `Session`. The design is the formula in `refbp.memory.fused_memory`;
+  with tiles, padding to this machine's vectors and the threads' scratch come in.
+- fastbp, resident: growth of the resident memory of a process of its own, from before the session to its peak in three
+  epochs; code is compiled and loaded before. Pages count that were touched, and whatever Python needs besides.
+  Linux only.
+
+The caller's arrays are in none of fastbp's figures.
+"""
+
+import argparse
+import ctypes
+import json
+import subprocess
+import sys
+import tracemalloc
+
+import numpy as np
+
+from benchmarks.common import WORKLOADS, Problem, Workload, make_problem
+from benchmarks.memory import _resident, _start
+from fastbp.kernels.vectors import lanes
+from fastbp.optimizers import SGD, Adam
+from fastbp.session import Session
+from fastbp.target import TARGET
+from refbp import Adam as ReferenceAdam
+from refbp import graph
+from refbp.cost import Cost, Memory, table
+from refbp.memory import Tile, fused_memory, reference_memory, traced_peak
+from refbp.optimizers import SGD as ReferenceSGD
+from refbp.training import run_epoch
+
+STEPS = 3
+SETTINGS = {"activation": "relu", "loss": "log_loss", "weight_decay": 1e-4}
+DTYPES = ("float32", "float64")
+OPTIMIZERS = {
+    "sgd": (lambda: SGD(nesterov=False), lambda: ReferenceSGD(nesterov=False)),
+    "nesterov": (SGD, ReferenceSGD),
+    "adam": (Adam, ReferenceAdam),
+}
+"""fastbp's and refbp's, by their names in `refbp.cost.MOMENTS`."""
+
+
+def cost_of(workload: Workload, dtype: str, optimizer: str = "adam") -> Cost:
+    """Predict."""
+    return Cost(workload.sizes, workload.batch, dtype, optimizer)
+
+
+def tile_of(dtype: str) -> Tile:
+    """Return how fastbp cuts its matrices on this machine."""
+    width = lanes(np.dtype(dtype))
+    return Tile(rows=TARGET.mr, columns=TARGET.nv * width, lanes=width)
+
+
+def counted_multiply_adds(workload: Workload) -> tuple[int, int]:
+    """Run the graph; returns the multiply-adds of the forward pass and of all that the gradient takes besides."""
+    problem = make_problem(workload, 1, np.float32)
+    net = graph.mlp(workload.sizes, workload.batch, **SETTINGS)
+    gradients = graph.backprop(net.weights + net.biases, net.graph, net.J)
+    arrays = [problem.x, problem.y, *problem.weights, *problem.biases]
+    values = dict(zip([net.v["x"], net.v["y"], *net.weights, *net.biases], arrays, strict=True))
+    forward, both = (graph.evaluate(v, values).trace.multiply_adds for v in ([net.J], [net.J, *gradients.values()]))
+    return forward, both - forward
+
+
+def reference_peak(workload: Workload, dtype: str, optimizer: str = "adam") -> int:
+    """Measure the peak of refbp, in bytes."""
+    problem = make_problem(workload, STEPS, np.dtype(dtype).type)
+    batches = np.split(problem.order, STEPS)
+
+    def train() -> None:
+        weights, biases = ([a.copy() for a in arrays] for arrays in (problem.weights, problem.biases))
+        tracemalloc.reset_peak()
+        run_epoch(weights, biases, OPTIMIZERS[optimizer][1](), problem.x, problem.y, batches, **SETTINGS)
+
+    return traced_peak(train)
+
+
+def open_session(workload: Workload, problem: Problem, optimizer: str = "adam", threads: int | None = None) -> Session:
+    """Start a session on a problem."""
+    learner = OPTIMIZERS[optimizer][0]()
+    return Session(
+        problem.weights,
+        problem.biases,
+        learner,
+        problem.x,
+        problem.y,
+        batch_size=workload.batch,
+        n_threads=threads,
+        **SETTINGS,
+    )
+
+
+def buffer_bytes(workload: Workload, dtype: str, optimizer: str = "adam") -> Memory:
+    """Look the sizes of a session's buffers up; its thread is one. The workspace is under activations."""
+    problem = make_problem(workload, 1, np.dtype(dtype).type)
+    with open_session(workload, problem, optimizer, threads=1) as session:
+        buffers = session._buffers
+        return Memory(
+            parameters=buffers.params.nbytes,
+            transposed=buffers.transposed.nbytes,
+            moments=buffers.moment_1.nbytes + buffers.moment_2.nbytes,
+            activations=buffers.workspace.nbytes,
+            scratch=sum(a.nbytes for a in (buffers.scratch, buffers.losses, buffers.penalties, buffers.totals)),
+        )
+
+
+def resident_process(number: int, dtype: str) -> None:
+    """Train for three epochs and print by how many bytes the resident memory has grown."""
+    kind = np.dtype(dtype).type
+    tiny = Workload((3, 3, 2), 8)
+    with open_session(tiny, make_problem(tiny, 1, kind), threads=1) as session:
+        session.epoch(None)
+    workload = WORKLOADS[number]
+    problem = make_problem(workload, STEPS, kind)
+    ctypes.CDLL(None).malloc_trim(0)  # what making the problem has freed would be used again, and not seen to grow
+    start = _start()
+    with open_session(workload, problem, threads=1) as session:
+        for _ in range(3):
+            session.epoch(problem.order)
+        print(json.dumps(_resident("VmHWM") - start))
+
+
+def resident_bytes(number: int, dtype: str) -> int:
+    """Measure in a process of its own."""
+    code = f"from benchmarks import cost; cost.resident_process({number}, {dtype!r})"
+    return json.loads(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout)
+
+
+def multiply_add_rows(workloads: tuple[Workload, ...]) -> list[list[str | int]]:
+    """Fill the first table."""
+    rows: list[list[str | int]] = []
+    for workload in workloads:
+        cost, (forward, backward) = cost_of(workload, "float32"), counted_multiply_adds(workload)
+        same = (cost.forward, cost.backward) == (forward, backward)
+        rows.append([str(workload), cost.forward, forward, cost.backward, backward, "yes" if same else "NO"])
+    return rows
+
+
+def memory_rows(workloads: tuple[Workload, ...]) -> list[list[str | int]]:
+    """Fill the second table, in kB and ratios."""
+    rows: list[list[str | int]] = []
+    for number, workload in enumerate(workloads):
+        for dtype in DTYPES:
+            cost = cost_of(workload, dtype)
+            ref, ref_measured = reference_memory(cost).total, reference_peak(workload, dtype)
+            design, tiles = fused_memory(cost).total, fused_memory(cost, tile_of(dtype)).total
+            buffers, resident = buffer_bytes(workload, dtype).total, resident_bytes(number, dtype)
+            ratios = [ref_measured / ref, buffers / design, buffers / tiles, resident / tiles]
+            sizes = [round(n / 1000) for n in (ref, ref_measured, design, tiles, buffers, resident)]
+            rows.append([f"{workload}, {dtype}", *sizes, *(f"{ratio:.3f}" for ratio in ratios)])
+    return rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--first", type=int, default=len(WORKLOADS), help="only so many workloads")
+    workloads = WORKLOADS[: parser.parse_args().first]
+    print(f"{TARGET.name}, fastbp with one thread\n\nmultiply-adds of a minibatch")
+    heads = ["network", "forward", "counted", "backward", "counted", "equal"]
+    print("\n".join(table(heads, multiply_add_rows(workloads))))
+    print("\nkB in training, and ratios: measured / refbp, buffers / design, buffers / tiles, resident / tiles")
+    heads = [
+        "network",
+        "refbp",
+        "measured",
+        "fastbp design",
+        "tiles",
+        "buffers",
+        "resident",
+        "r/r",
+        "b/d",
+        "b/t",
+        "r/t",
+    ]
+    print("\n".join(table(heads, memory_rows(workloads))))
+
+
+if __name__ == "__main__":
+    main()
