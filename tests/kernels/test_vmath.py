@@ -19,8 +19,9 @@ from fastbp.target import TARGET
 
 FUNCTIONS = ("exp", "log", "tanh", "logistic")
 DTYPES = (np.float32, np.float64)
-# The largest errors seen are 1.06, 1.00, 1.42 and 1.54, and 1.63 without a fused multiply-add.
-BOUND = 1.7
+# What vmath promises. The largest errors seen are 1.08, 1.47, 1.50 and 1.79, the last three in float64 without a fused
+# multiply-add.
+BOUND = 2.0
 OTHER_TARGETS = {
     "haswell": "+sse4.1,+sse4.2,+avx,+avx2,+fma,+bmi,+bmi2",
     "generic": "",
@@ -84,11 +85,11 @@ def ulp_errors(result, reference):
 def breakpoints(name):
     """Return where the formula changes its branch, power of two or kind of result."""
     if name == "log":
-        return [*np.ldexp(math.sqrt(0.5), np.arange(-125, 126)).tolist(), 1.0, 2.0**-126, 2.0**-1022]
+        return [*np.ldexp(0.75, np.arange(-125, 126)).tolist(), 1.0, 2.0**-126, 2.0**-1022]
     steps = ((np.arange(-1080, 1026) + 0.5) * math.log(2)).tolist()
     if name == "tanh":
         return [*(step / 2 for step in steps if 0 < step < 45), 9.01, 19.06, 20.0]
-    return [*steps, 88.7228, -87.3365, -103.972, 709.7827, -708.3964, -745.1332, 2.0**-25, 2.0**-54]
+    return [*steps, 40.0, 88.7228, -87.3365, -103.972, 709.7827, -708.3964, -745.1332, 2.0**-25, 2.0**-54]
 
 
 def neighbors(value, dtype, count):
@@ -245,7 +246,7 @@ WRONG_CONSTANTS = {
     "exp-expm1": (-0.34, 0.34),
     "tanh-expm1": (-0.17, 0.17),
     "logistic-expm1": (-0.34, 0.34),
-    "log-log1p": (0.75, 1.4),
+    "log-log": (0.75, 1.4),
     "exp-ln2_low": (50, 80),
     "log-ln2_low": (4, 100),
 }
@@ -256,13 +257,11 @@ WRONG_CONSTANTS = {
 def test_a_wrong_constant_is_detected(monkeypatch, case, dtype):
     name, field = case.split("-")
     key = types.float32 if dtype == np.float32 else types.float64
-    form = vmath._FORMATS[key]
-    value = getattr(form, field)
-    if field == "ln2_low":
-        wrong = value * (1 + 2.0**-8)
-    else:
-        wrong = (value[0], value[1] * (1 + 300 * float(np.finfo(dtype).eps)), *value[2:])
-    monkeypatch.setitem(vmath._FORMATS, key, form._replace(**{field: wrong}))
+    constants = vmath._CONSTANTS[key]
+    value = getattr(constants, field)
+    eps = float(np.finfo(dtype).eps)
+    wrong = value + 4 * eps if field == "ln2_low" else (value[0] * (1 + 200 * eps), *value[1:])
+    monkeypatch.setitem(vmath._CONSTANTS, key, constants._replace(**{field: wrong}))
     x = np.linspace(*WRONG_CONSTANTS[case], 20_001).astype(dtype)
     apply = array_form(getattr(vmath, f"v{name}"))
     assert ulp_errors(computed(name, x, apply), exact(name, x)).max() > BOUND

@@ -11,11 +11,27 @@ from fastbp.kernels.gemm import panel_count, panel_vectors
 from fastbp.kernels.microkernel import MR, gemm_tile_in_place, panel_width
 from fastbp.kernels.output import output_scratch, softmax_rows
 from fastbp.kernels.panels import unpack_rows
-from fastbp.kernels.simd import address_of, address_pointer, at, first_lanes, lanes_of, pointer
+from fastbp.kernels.simd import (
+    address_of,
+    address_pointer,
+    at,
+    first_lanes,
+    fma,
+    get,
+    lanes_of,
+    load,
+    load_where,
+    pointer,
+    splat,
+    store,
+    zeros,
+)
 
 __all__ = ["address", "few_rows_workspace", "predict_few_rows"]
 
 SOFTMAX = int(Activation.SOFTMAX)
+# A tile takes as long for a single row as for MR, and about as long as that many rows one by one.
+ROWS_OF_A_TILE = 3
 
 
 @jit
@@ -35,15 +51,60 @@ def few_rows_workspace(sizes: tuple[int, ...], width: int) -> tuple[int, int]:
 
 
 @inner
+def _place(column, c_panel, c):
+    """Where a column is in the first row of panels that begin `c_panel` elements apart."""
+    return column // panel_width(c) * c_panel + column % panel_width(c)
+
+
+@inner
+def _row_times_matrix(k, columns, a, w, c, c_panel):
+    """c := a . w for a single row: the weights are read once, from the first to the last, nothing is computed in vain.
+
+    The sum over k is that of `gemm_tile`, term by term.
+    """
+    lanes = lanes_of(c)
+    for j in range(0, columns, lanes):
+        store(c, _place(j, c_panel, c), zeros(c))
+    whole = k // 4 * 4
+    for i in range(0, whole, 4):
+        # Four rows at a time: c is read and written once for them.
+        w0, w1 = at(w, i * columns), at(w, (i + 1) * columns)
+        w2, w3 = at(w, (i + 2) * columns), at(w, (i + 3) * columns)
+        x0, x1 = splat(get(a, i), c), splat(get(a, i + 1), c)
+        x2, x3 = splat(get(a, i + 2), c), splat(get(a, i + 3), c)
+        full = columns // lanes * lanes
+        for j in range(0, full, lanes):
+            place = _place(j, c_panel, c)
+            total = fma(x1, load(w1, j), fma(x0, load(w0, j), load(c, place)))
+            store(c, place, fma(x3, load(w3, j), fma(x2, load(w2, j), total)))
+        if full < columns:
+            inside = first_lanes(columns - full, c)
+            place = _place(full, c_panel, c)
+            total = fma(x0, load_where(w0, full, inside), load(c, place))
+            total = fma(x2, load_where(w2, full, inside), fma(x1, load_where(w1, full, inside), total))
+            store(c, place, fma(x3, load_where(w3, full, inside), total))
+    for i in range(whole, k):
+        x0, w0 = splat(get(a, i), c), at(w, i * columns)
+        for j in range(0, columns, lanes):
+            place = _place(j, c_panel, c)
+            store(c, place, fma(x0, load_where(w0, j, first_lanes(columns - j, c)), load(c, place)))
+
+
+@inner
 def _layer(code, k, columns, a, a_stride, rows, w, bias, c, c_stride, c_panel):
     """c := act(a . w + bias) for up to MR rows; panels of c begin `c_panel` elements apart."""
     width, lanes = panel_width(c), lanes_of(c)
+    apart = rows < ROWS_OF_A_TILE
+    if apart:
+        for row in range(rows):
+            _row_times_matrix(k, columns, at(a, row * a_stride), w, at(c, row * c_stride), c_panel)
     for panel in range(panel_count(columns, c)):
         first = panel * width
         vectors = panel_vectors(columns, panel, c)
-        inside = first_lanes(columns - first - (vectors - 1) * lanes, c)
         z = at(c, panel * c_panel)
-        gemm_tile_in_place(vectors, k, a, a_stride, rows, at(w, first), columns, z, c_stride, inside)
+        if not apart:
+            inside = first_lanes(columns - first - (vectors - 1) * lanes, c)
+            gemm_tile_in_place(vectors, k, a, a_stride, rows, at(w, first), columns, z, c_stride, inside)
         # The padding of a row belongs to it: whole vectors may be written.
         bias_activation_panel(code, columns - first, z, c_stride, at(bias, first), 0, rows)
 

@@ -129,7 +129,7 @@ def sum_rows(rows, vectors, dz, acc):
 
 @inner
 def carry_tile(rows, vectors, acc, gradient, first, last):
-    """Add a tile of a block's gradient to that of the blocks before it, in `gradient`; after the last block, in `acc`."""
+    """Add a tile of the gradient to that of the blocks before it, in `gradient`; after the last block, in `acc`."""
     for row in range(rows):
         for j in range(row * panel_width(acc), row * panel_width(acc) + vectors * lanes_of(acc), lanes_of(acc)):
             total = load(acc, j)

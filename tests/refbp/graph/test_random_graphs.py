@@ -1,13 +1,21 @@
 """Random graphs with shared subexpressions and broadcasting: derivatives against differences."""
 
+import math
+
 import numpy as np
-from hypothesis import assume, given, settings
+import pytest
+from hypothesis import Phase, assume, given, settings
 from hypothesis import strategies as st
 
 from refbp import graph
-from refbp.graph import Graph, constant, evaluate, variable
+from refbp.graph import Graph, arithmetic, backpropagation, constant, evaluate, variable
+from refbp.graph.variables import add_up
 
 MOST_NODES = 30
+# Where no complex step is valid: operations with kinks, and those that are computed by way of an absolute value.
+NOT_ANALYTIC = {"relu", "max", "logistic", "binary_cross_entropy"}
+RTOL = 1e-10  # rounding, which two passes through some twenty operations amplify; beside numbers of order one
+TINY = 2.0**-332  # its square is nothing beside any number
 SHAPES = [(), (3,), (2, 3), (2, 1), (1, 3), (2, 2), (3, 2)]
 
 UNARY = [
@@ -95,7 +103,57 @@ def test_first_and_second_derivatives(problem, check_derivatives, check_edges_on
         np.testing.assert_array_equal(c, r)
 
 
+@settings(deadline=None, max_examples=60, derandomize=True)
+@given(problem=problems())
+def test_complex_step(problem):
+    """A step along the imaginary axis cancels nothing: here derivatives agree to rounding."""
+    z, params, values = problem
+    net = Graph([z])
+    assume(not any(v.operation and v.operation.symbol in NOT_ANALYTIC for v in net))
+    rng = np.random.default_rng(0)
+    vs = [rng.standard_normal(x.shape) for x in params]
+    gradients = list(graph.backprop(params, net, z).values())
+    products = graph.hessian_vector_product(z, params, [constant(v) for v in vs], net)
+    moved = {x: values[x] + 1j * TINY * v for x, v in zip(params, vs, strict=True)}
+    along, *ref = (np.imag(a) / TINY for a in evaluate([z, *gradients], moved).values)
+    g = evaluate(gradients, values).values
+    scale = np.sqrt(sum((a**2).sum() for a in g))
+    assert abs(along - sum((a * v).sum() for a, v in zip(g, vs, strict=True))) <= RTOL * (scale + 1)
+    scale = max(scale, np.sqrt(sum((a**2).sum() for a in ref)))
+    for r, c in zip(ref, evaluate(products, values).values, strict=True):
+        assert np.linalg.norm(r - c) <= RTOL * (scale + 1)
+
+
 @settings(deadline=None, max_examples=5, derandomize=True)
 @given(problem=problems())
 def test_jax_agrees(problem, check_against_jax):
     check_against_jax(*problem)
+
+
+FAULTS = {
+    "one path only where several meet": (backpropagation, "add_up", lambda parts, shape: add_up(parts[:1], shape)),
+    "mean for a sum where an operand was repeated": (
+        arithmetic,
+        "unbroadcast",
+        lambda G, shape: RIGHT_UNBROADCAST(G, shape) / (math.prod(G.shape) / math.prod(shape)),
+    ),
+    "wrong rule": (graph.OPERATIONS["tanh"], "rule", lambda op, k, inputs, G: G * (1 - op.output)),
+}
+RIGHT_UNBROADCAST = arithmetic.unbroadcast
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_is_found(name, monkeypatch, check_derivatives, kink):
+    monkeypatch.setattr(*FAULTS[name])
+
+    # The first graph that shows the fault will do; making it smaller would take longer than all the rest.
+    @settings(deadline=None, max_examples=60, derandomize=True, phases=[Phase.generate])
+    @given(problem=problems())
+    def search(problem):
+        try:
+            check_derivatives(*problem)
+        except kink:
+            assume(False)
+
+    with pytest.raises(AssertionError, match="derivative: error"):
+        search()

@@ -1,0 +1,159 @@
+"""Doubling the rows, the minibatch, the width or the depth should cost what the floating-point operations say.
+
+    python -m benchmarks.growth
+    python -m benchmarks.growth --series depth outputs --threads 2
+
+One size of a network grows, all others stay; float32, Adam, ReLU, log-loss. The networks of a series are timed in turn,
+round by round, and each is compared with the one before: `growth` is the ratio of their times over the ratio of their
+flops, the median over the rounds. More than 1.15 is flagged, with the cache that the working set has left, if it has.
+Rows are counted by the epoch, everything else by the step. Below 1 is what small networks lose to fixed costs.
+"""
+
+import argparse
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from benchmarks.common import Workload, cpus, make_problem, seconds
+from fastbp.optimizers import Adam
+from fastbp.plan import make_plan
+from fastbp.session import Session
+
+TOO_MUCH = 1.15
+# Long enough for the clock, short enough to go round often.
+SECONDS = 0.03
+SLOW_FLOPS_PER_SECOND = 2e10
+
+
+class Case(NamedTuple):
+    """A network, and the rows of an epoch; 0 for as many as fill the time of a measurement."""
+
+    size: int
+    workload: Workload
+    rows: int = 0
+
+    @property
+    def steps(self) -> int:
+        """Minibatches that are timed at once."""
+        wanted = self.rows / self.workload.batch or SECONDS * SLOW_FLOPS_PER_SECOND / self.workload.flops
+        return int(np.clip(wanted, 1, 2000))
+
+    @property
+    def unit(self) -> int:
+        """Minibatches whose cost is compared: an epoch where its rows are given, a step otherwise."""
+        return self.steps if self.rows else 1
+
+    @property
+    def flops(self) -> int:
+        """Floating-point operations of what is compared."""
+        return self.unit * self.workload.flops
+
+    @property
+    def working_set(self) -> int:
+        """Bytes of parameters, moments, transposed weights and activations; with given rows also of the samples."""
+        plan = make_plan(self.workload.sizes, self.workload.batch, np.dtype(np.float32))
+        samples = self.rows * (self.workload.sizes[0] + self.workload.sizes[-1])
+        return 4 * (3 * plan.params + plan.transposed + plan.gradient + plan.workspace + samples)
+
+
+def _doublings(first: int, last: int) -> Iterator[int]:
+    while first <= last:
+        yield first
+        first *= 2
+
+
+SERIES = {
+    "rows": [Case(n, Workload((64, 128, 10), 128), n) for n in _doublings(1024, 65536)],
+    "batch": [Case(n, Workload((64, 256, 256, 10), n)) for n in _doublings(32, 4096)],
+    "width": [Case(n, Workload((64, n, n, 10), 256)) for n in _doublings(16, 2048)],
+    "depth": [Case(n, Workload((64, *[128] * n, 10), 256)) for n in (1, 2, 4, 8, 16, 20)],
+    "outputs": [Case(n, Workload((64, 256, n), 256)) for n in (1, 2, 10, 100, 1000)],
+}
+
+
+def _caches() -> dict[str, int]:
+    """Bytes of each cache, smallest first, where the system tells."""
+    sizes = {}
+    for folder in sorted(Path("/sys/devices/system/cpu/cpu0/cache").glob("index*")):
+        level, kind, size = ((folder / name).read_text().strip() for name in ("level", "type", "size"))
+        if kind != "Instruction":
+            sizes[f"L{level}"] = 1024 * int(size.removesuffix("K"))
+    return sizes
+
+
+def _home(size: int) -> str:
+    """The smallest cache that holds so many bytes."""
+    return next((name for name, capacity in _caches().items() if size <= capacity), "memory")
+
+
+def _open(case: Case, threads: int, stack: ExitStack) -> tuple[Session, np.ndarray]:
+    problem = make_problem(case.workload, case.steps, np.float32)
+    session = Session(
+        problem.weights,
+        problem.biases,
+        Adam(),
+        problem.x,
+        problem.y,
+        activation="relu",
+        loss="binary_log_loss" if case.workload.sizes[-1] == 1 else "log_loss",
+        weight_decay=1e-4,
+        batch_size=case.workload.batch,
+        n_threads=threads,
+    )
+    return stack.enter_context(session), problem.order
+
+
+def _times(cases: list[Case], threads: int, rounds: int) -> np.ndarray:
+    """Seconds of each case, (rounds, cases); a short epoch is repeated until a measurement has its length."""
+    times = np.empty((rounds, len(cases)))
+    with ExitStack() as stack:
+        opened = [_open(case, threads, stack) for case in cases]
+        calls = []
+        for session, order in opened:
+            session.epoch(order)
+            calls.append(max(1, round(SECONDS / seconds(lambda s=session, o=order: s.epoch(o)))))
+        for row in times:
+            for index, (session, order) in enumerate(opened):
+                best = min(seconds(lambda s=session, o=order: s.epoch(o)) for _ in range(calls[index]))
+                row[index] = best * cases[index].unit / cases[index].steps
+    return times
+
+
+def measure(name: str, threads: int, rounds: int) -> int:
+    """Print the table of one series; returns how many of its steps cost more than they should."""
+    cases = SERIES[name]
+    times = _times(cases, threads, rounds)
+    medians = np.median(times, axis=0)
+    flagged = 0
+    print(f"{name:>8}      seconds    GFLOP/s   time x   flops x   growth   working set")
+    for index, case in enumerate(cases):
+        line = f"{case.size:8} {medians[index]:12.3e} {case.flops / medians[index] / 1e9:10.1f}"
+        home, flag = _home(case.working_set), ""
+        if index > 0:
+            before = cases[index - 1]
+            ratio, expected = np.median(times[:, index] / times[:, index - 1]), case.flops / before.flops
+            line += f" {ratio:8.2f} {expected:9.2f} {ratio / expected:8.2f}"
+            if ratio / expected > TOO_MUCH:
+                flagged += 1
+                left = _home(before.working_set)
+                flag = "   SUPER-LINEAR" + (f": the working set has left {left}" if left != home else "")
+        print(f"{line:59}   {case.working_set / 1e6:8.2f} MB in {home}{flag}", flush=True)
+    return flagged
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--series", nargs="+", choices=SERIES, default=list(SERIES))
+    options = parser.parse_args()
+    with cpus(options.threads):
+        flagged = sum(measure(name, options.threads, options.rounds) for name in options.series)
+    print(f"{flagged} super-linear steps")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""fastbp and its peers, alternately, on the same training; `python -m benchmarks.peers --help`."""

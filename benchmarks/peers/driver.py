@@ -1,0 +1,194 @@
+"""Peers by turns: the check, the choice of how long to measure, pairs of times and what follows from them."""
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import NamedTuple
+
+import numpy as np
+
+from benchmarks.common import Workload, cpus
+from benchmarks.peers import check, roofline
+from benchmarks.peers.process import Peer
+from benchmarks.peers.rivals import TITLES
+
+OURS = "fastbp"
+
+
+class Effort(NamedTuple):
+    """How long to measure: minibatches of an epoch, seconds of a turn and of a workload, and rounds."""
+
+    most_steps: int = 1000
+    turn_seconds: float = 0.004
+    seconds: float = 12.0
+    least_rounds: int = 7
+    most_rounds: int = 15
+
+
+QUICK = Effort(most_steps=20, turn_seconds=0.0, seconds=0.0, least_rounds=2, most_rounds=2)
+
+
+class Disagreement(Exception):
+    """A peer computes something else."""
+
+
+class Nobody(Exception):
+    """There is nobody to compare."""
+
+
+class Times(NamedTuple):
+    """Who was timed, minibatches of a turn, pairs of seconds per step (fastbp's, the rival's), and the machine's speed.
+
+    Peers begin with fastbp. Pairs are by a rival's name; of these and of the machine's speeds there is one a round.
+    """
+
+    peers: list[Peer]
+    steps: int
+    pairs: dict[str, list[tuple[float, float]]]
+    machines: list[roofline.Machine]
+
+
+@contextmanager
+def started(names: list[str], threads: int, dtype: str) -> Iterator[tuple[list[Peer], dict[str, str]]]:
+    """Start the peers' processes; yields those that run, fastbp first, and why the others do not.
+
+    A rival has a process for `threads` threads and one for a single thread, which may be the faster; fastbp makes this
+    choice by itself.
+
+    Raises
+    ------
+    Nobody
+        If there is no rival, or no fastbp.
+    """
+    with ExitStack() as stack, cpus(threads):
+        counts = {name: {threads} if name == OURS else {1, threads} for name in names}
+        peers = [stack.enter_context(Peer(name, count, dtype)) for name in names for count in sorted(counts[name])]
+        for peer in peers:
+            peer.ready()
+        missing = {peer.name: peer.missing for peer in peers if peer.missing}
+        running = [peer for peer in peers if not peer.missing]
+        if len(missing) > len(names) - 2 or OURS in missing:
+            raise Nobody(f"nobody to compare: {missing}")
+        yield running, missing
+
+
+def check_losses(peers: list[Peer], workload: Workload, dtype: str) -> list[dict]:
+    """Have all train the little problem; returns the deviation from fastbp and the seconds of the first call of each.
+
+    Raises
+    ------
+    Disagreement
+        If a peer comes along other losses than fastbp, which is the first.
+    """
+    answers = [peer.ask("check", sizes=workload.sizes, batch=workload.batch) for peer in peers]
+    ours = answers[0]["losses"]
+    figures = []
+    for peer, answer in zip(peers, answers, strict=True):
+        theirs = answer["losses"]
+        if not check.agree(theirs, ours, workload, dtype):
+            raise Disagreement(f"{workload}: {TITLES[peer.name]} comes along the losses {theirs}, fastbp along {ours}")
+        figures.append({"first_call_s": answer["first_call_s"], "deviation": check.deviation(theirs, ours)})
+    return figures
+
+
+def take_pairs(ours: Callable[[], float], theirs: Callable[[], float], swapped: bool) -> tuple[float, float]:
+    """Run both, one right after the other; returns the seconds of ours and of theirs."""
+    if swapped:
+        their_time = theirs()
+        return ours(), their_time
+    our_time = ours()
+    return our_time, theirs()
+
+
+def steps_of_epoch(workload: Workload, effort: Effort) -> int:
+    """Return how many minibatches of data to make: some seconds of a slow peer, and no more than memory takes."""
+    return int(np.clip(4e9 / workload.flops, 2, effort.most_steps))
+
+
+def plan(epoch_seconds: dict[str, float], effort: Effort) -> tuple[int, int]:
+    """Return the epochs of a turn and the number of rounds, from the seconds of an epoch of each peer."""
+    epochs = max(1, math.ceil(effort.turn_seconds / epoch_seconds[OURS]))
+    rivals = [time for name, time in epoch_seconds.items() if name != OURS]
+    round_seconds = epochs * (sum(rivals) + len(rivals) * epoch_seconds[OURS])
+    return epochs, int(np.clip(effort.seconds / round_seconds, effort.least_rounds, effort.most_rounds))
+
+
+def fastest(peers: list[Peer], epoch_seconds: list[float]) -> dict[Peer, float]:
+    """Return one process of each peer, the one with the shortest epoch, and the seconds of that."""
+    chosen: dict[str, tuple[Peer, float]] = {}
+    for peer, time in zip(peers, epoch_seconds, strict=True):
+        if peer.name not in chosen or time < chosen[peer.name][1]:
+            chosen[peer.name] = peer, time
+    return dict(chosen.values())
+
+
+def measure(peers: list[Peer], workload: Workload, dtype: str, threads: int, effort: Effort) -> Times:
+    """Warm all up, then take the times of fastbp and of each rival's fastest process."""
+    steps = steps_of_epoch(workload, effort)
+    for peer in peers:
+        peer.ask("load", sizes=workload.sizes, batch=workload.batch, steps=steps)
+        peer.ask("train", epochs=1)
+    chosen = fastest(peers, [peer.ask("train", epochs=1)["seconds"] for peer in peers])
+    epochs, rounds = plan({peer.name: time for peer, time in chosen.items()}, effort)
+
+    def turn(peer: Peer) -> float:
+        return peer.ask("train", epochs=epochs)["seconds"] / (epochs * steps)
+
+    ours, *rivals = chosen
+    pairs: dict[str, list[tuple[float, float]]] = {peer.name: [] for peer in rivals}
+    machines = []
+    for number in range(rounds):
+        machines.append(roofline.measure(dtype, threads))
+        for peer in rivals:
+            pairs[peer.name].append(take_pairs(lambda: turn(ours), lambda p=peer: turn(p), number % 2 == 1))
+    return Times(list(chosen), epochs * steps, pairs, machines)
+
+
+def summarize(workload: Workload, dtype: str, taken: Times) -> dict:
+    """Return what follows from the times of a workload."""
+    machine = roofline.Machine(*np.median(taken.machines, axis=0).tolist())
+    itemsize = np.dtype(dtype).itemsize
+    ideal = roofline.step_seconds(workload, itemsize, machine)
+
+    def figures(peer: Peer, times: np.ndarray) -> dict:
+        median = float(np.median(times))
+        return {
+            "threads": peer.threads,
+            "us": 1e6 * median,
+            "us_least": 1e6 * float(times.min()),
+            "gflops": workload.flops / median / 1e9,
+            "of_roofline": ideal / median,
+        }
+
+    fastbp, *rivals = taken.peers
+    peers = {OURS: figures(fastbp, np.concatenate([np.array(pairs)[:, 0] for pairs in taken.pairs.values()]))}
+    for rival in rivals:
+        ours, theirs = np.array(taken.pairs[rival.name]).T
+        ratios = theirs / ours
+        peers[rival.name] = figures(rival, theirs) | {
+            "ratio": float(np.median(ratios)),
+            "ratio_worst": float(ratios.min()),
+            "ratios": ratios.tolist(),
+        }
+    return {
+        "sizes": list(workload.sizes),
+        "batch": workload.batch,
+        "flops": workload.flops,
+        "bytes": roofline.step_bytes(workload, itemsize),
+        "peak_gflops": machine.gflops,
+        "bandwidth_gbytes": machine.gbytes,
+        "roofline_us": 1e6 * ideal,
+        "rounds": len(taken.machines),
+        "steps": taken.steps,
+        "peers": peers,
+    }
+
+
+def compare(peers: list[Peer], workload: Workload, dtype: str, threads: int, effort: Effort) -> dict:
+    """Check the peers, then time them; returns the figures of one workload."""
+    checked = dict(zip(peers, check_losses(peers, workload, dtype), strict=True))
+    taken = measure(peers, workload, dtype, threads, effort)
+    figures = summarize(workload, dtype, taken)
+    for peer in taken.peers:
+        figures["peers"][peer.name] |= checked[peer]
+    return figures

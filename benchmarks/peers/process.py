@@ -1,0 +1,124 @@
+"""A peer's process, seen from the driver: frozen but for its turns.
+
+OpenMP and Eigen leave their threads spinning for the next piece of work, and fastbp's look for it now and then. The
+next piece is another peer's, which would be timed on what these leave of the processor. A stopped process leaves all.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Self
+
+from benchmarks.common import cpus
+from benchmarks.peers.rivals import TITLES
+
+_ROOT = Path(__file__).parents[2]
+
+
+class Died(Exception):
+    """A worker has ended that was to go on."""
+
+
+class Peer:
+    """A running worker, on as many CPUs as it has threads.
+
+    Parameters
+    ----------
+    name : str
+        A key of `rivals.TITLES`.
+    threads : int
+    dtype : str
+
+    Attributes
+    ----------
+    name, threads
+        As given.
+    version : str
+        Of the library, once it is `ready`; empty if it is missing.
+    missing : str
+        Why there is no such peer here; empty if there is.
+    """
+
+    def __init__(self, name: str, threads: int, dtype: str) -> None:
+        self.name, self.threads = name, threads
+        self.version = self.missing = ""
+        # Ctrl-C reaches all processes at a terminal, and is the driver's: a worker is born deaf to it.
+        handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            with cpus(threads):
+                self._process = subprocess.Popen(
+                    [sys.executable, "-m", "benchmarks.peers.worker", name, str(threads), dtype],
+                    cwd=_ROOT,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    text=True,
+                )
+        finally:
+            signal.signal(signal.SIGINT, handler)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            self._process.kill()
+        self._process.send_signal(signal.SIGCONT)
+        self._process.communicate()
+
+    @property
+    def pid(self) -> int:
+        """Number of the process."""
+        return self._process.pid
+
+    def _freeze(self) -> None:
+        self._process.send_signal(signal.SIGSTOP)
+        if self._process.returncode is None:
+            _, status = os.waitpid(self.pid, os.WUNTRACED)
+            if not os.WIFSTOPPED(status):
+                self._process.returncode = os.waitstatus_to_exitcode(status)
+        if self._process.returncode is not None:
+            raise self._obituary()
+
+    def _obituary(self) -> Died:
+        status = self._process.wait()
+        how = f"by {signal.Signals(-status).name}" if status < 0 else f"with exit status {status}"
+        return Died(f"{TITLES.get(self.name, self.name)} has died {how}; what it said, if anything, is above")
+
+    def _answer(self) -> dict:
+        line = self._process.stdout.readline()
+        if not line:
+            raise self._obituary()
+        return json.loads(line)
+
+    def ready(self) -> None:
+        """Wait until the library is there, or known to be missing.
+
+        Raises
+        ------
+        Died
+            If it is neither.
+        """
+        first = self._answer()
+        self.version, self.missing = first.get("version", ""), first.get("missing", "")
+        if not self.missing:
+            self._freeze()
+
+    def ask(self, call: str, **arguments: object) -> dict:
+        """Have a method of `worker.Worker` called and wait for what it returns.
+
+        Raises
+        ------
+        Died
+            If the worker ends instead, or has ended in its sleep.
+        """
+        self._process.send_signal(signal.SIGCONT)
+        try:
+            print(json.dumps({"call": call, **arguments}), file=self._process.stdin, flush=True)
+        except BrokenPipeError as error:
+            raise self._obituary() from error
+        answer = self._answer()
+        self._freeze()
+        return answer

@@ -1,0 +1,187 @@
+"""Results as JSON, as lines for a terminal and as the table in README."""
+
+import datetime
+import json
+import math
+import platform
+import re
+from importlib.metadata import version
+from pathlib import Path
+
+from benchmarks.common import Workload
+from benchmarks.peers.rivals import TITLES
+from fastbp.machine import describe
+
+SCHEMA = 1
+BEGIN, END = "<!-- peers -->", "<!-- /peers -->"
+PICTURE = "![Ratios to each peer against the width of the network](docs/img/peers.svg)"
+
+
+def header(threads: int, dtype: str, versions: dict[str, str], missing: dict[str, str]) -> dict:
+    """Return what is saved beside the figures: when and where they were taken, and with what."""
+    machine = describe()
+    return {
+        "schema": SCHEMA,
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "cpu": machine["cpu"],
+        "llvm_cpu": machine["llvm_cpu"],
+        "instruction_set": machine["instruction_set"],
+        "threads": threads,
+        "dtype": dtype,
+        "versions": versions | {"python": platform.python_version()} | {p: version(p) for p in ("numpy", "numba")},
+        "missing": missing,
+        "workloads": [],
+    }
+
+
+def file_name(result: dict) -> str:
+    """Return the name of a result's file, which says on what processor it was taken."""
+    cpu = re.sub(r"\((r|tm)\)", "", f"{result['cpu']} {result['llvm_cpu']}".lower())
+    slug = re.sub(r"[^a-z0-9]+", "-", cpu).strip("-")
+    return f"peers-{slug}-{result['threads']}-threads-{result['dtype']}.json"
+
+
+def rounded(value: object) -> object:
+    """Return the same with four significant digits in every float: more is noise."""
+    if isinstance(value, dict):
+        return {key: rounded(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [rounded(inner) for inner in value]
+    return float(f"{value:.4g}") if isinstance(value, float) else value
+
+
+def save(result: dict, folder: Path) -> Path:
+    """Write a result into a folder; returns the file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / file_name(result)
+    text = json.dumps(result, indent=1)
+    text = re.sub(r"\[[^\[\]{}\"]*\]", lambda found: " ".join(found.group().split()), text)  # numbers in one line
+    path.write_text(text + "\n", encoding="utf-8")
+    return path
+
+
+def load(path: Path) -> dict:
+    """Read a result.
+
+    Raises
+    ------
+    ValueError
+        If it was written by another version of this program.
+    """
+    result = json.loads(path.read_text(encoding="utf-8"))
+    if result.get("schema") != SCHEMA:
+        raise ValueError(f"{path} has schema {result.get('schema')}, not {SCHEMA}")
+    return result
+
+
+def count(number: int, noun: str) -> str:
+    """Return "1 thread" or "2 threads"."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def digits(value: float) -> str:
+    """Return a number with three significant digits, and all there are before the point."""
+    return f"{value:,.{max(0, 2 - math.floor(math.log10(value)))}f}"
+
+
+def lines(figures: dict) -> str:
+    """Return the figures of a workload for a terminal."""
+    workload = Workload(tuple(figures["sizes"]), figures["batch"])
+    machine = f"{figures['peak_gflops']:.0f} GFLOP/s, {figures['bandwidth_gbytes']:.0f} Gbyte/s"
+    taken = f"{count(figures['rounds'], 'round')} of {count(figures['steps'], 'step')}"
+    rows = [f"{workload}: roofline {digits(figures['roofline_us'])} us a step ({machine}); {taken}"]
+    for name, peer in figures["peers"].items():
+        row = (
+            f"  {TITLES[name]:13} {count(peer['threads'], 'thread'):9} {digits(peer['us']):>10} us "
+            f"{digits(peer['gflops']):>7} GFLOP/s {peer['of_roofline']:6.1%} of roofline"
+        )
+        if "ratio" in peer:
+            row += f"   fastbp is {digits(peer['ratio'])} times as fast, at worst {digits(peer['ratio_worst'])}"
+        rows.append(row)
+    return "\n".join(rows)
+
+
+def rivals(result: dict) -> list[str]:
+    """Return the names of the peers that were timed beside fastbp."""
+    return [name for name in TITLES if any("ratio" in w["peers"].get(name, {}) for w in result["workloads"])]
+
+
+def ratios(result: dict, name: str) -> list[float]:
+    """Return how many times as fast as a peer fastbp is, for each workload."""
+    return [figures["peers"][name]["ratio"] for figures in result["workloads"]]
+
+
+def geometric_mean(values: list[float]) -> float:
+    """Return the mean for ratios."""
+    return math.exp(sum(map(math.log, values)) / len(values))
+
+
+def summary(result: dict) -> str:
+    """Return a line for each peer: the mean and the lowest of the ratios over the workloads."""
+    return "\n".join(
+        f"{count(result['threads'], 'thread')}, {TITLES[name]}: geometric mean "
+        f"{digits(geometric_mean(ratios(result, name)))}, lowest {digits(min(ratios(result, name)))}"
+        for name in rivals(result)
+    )
+
+
+def _cells(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def table(result: dict) -> str:
+    """Return a result as a table in Markdown."""
+    names = rivals(result)
+    workloads = result["workloads"]
+    rows = [
+        _cells("network", "batch", "µs a step", "GFLOP/s", "of roofline", *(TITLES[name] for name in names)),
+        _cells("---", *["--:"] * (4 + len(names))),
+    ]
+    for figures in workloads:
+        ours = figures["peers"]["fastbp"]
+        theirs = [figures["peers"][name] for name in names]
+        rows.append(
+            _cells(
+                "-".join(map(str, figures["sizes"])),
+                str(figures["batch"]),
+                digits(ours["us"]),
+                digits(ours["gflops"]),
+                f"{ours['of_roofline']:.0%}".replace("%", " %"),
+                *(f"{digits(peer['ratio'])} ({digits(peer['ratio_worst'])})" for peer in theirs),
+            )
+        )
+    for title, over_all in (("geometric mean", geometric_mean), ("lowest", min)):
+        rows.append(_cells(title, *[""] * 4, *(f"**{digits(over_all(ratios(result, name)))}**" for name in names)))
+    return "\n".join(rows)
+
+
+def caption(result: dict) -> str:
+    """Return when, where and against what a table was measured."""
+    versions = ", ".join(f"{TITLES[name]} {result['versions'][name]}" for name in TITLES if name in result["versions"])
+    text = (
+        f"{count(result['threads'], 'thread')}, {result['dtype']}, {result['cpu']} ({result['llvm_cpu']}), "
+        f"{result['date']}; {versions}."
+    )
+    absent = [f" Without {TITLES[name]}: {reason}." for name, reason in result["missing"].items()]
+    return text + "".join(absent)
+
+
+def section(results: list[dict]) -> str:
+    """Return what stands between the marks in README."""
+    parts = [f"{caption(result)}\n\n{table(result)}" for result in results]
+    return "\n\n".join([PICTURE, *parts])
+
+
+def put_between_marks(text: str, body: str) -> str:
+    """Return a document with what stands between its marks replaced.
+
+    Raises
+    ------
+    ValueError
+        If it has no such marks.
+    """
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise ValueError(f"there are no marks {BEGIN} and {END}")
+    return f"{before}{BEGIN}\n{body}\n{END}{after}"
