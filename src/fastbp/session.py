@@ -36,7 +36,7 @@ __all__ = ["Session"]
 
 # Seconds that compiled code may run before Python looks for signals.
 _SLICE_SECONDS = 0.04
-# A guess of a core's speed that errs on the slow side: it only decides whether a minibatch may outlast a slice.
+# A guess of a core's speed that errs on the slow side: whether a minibatch may outlast a slice, before any was timed.
 _SLOW_FLOPS_PER_SECOND = 2e10
 
 
@@ -257,6 +257,7 @@ class Session:
             start = time.perf_counter()
             self._run_slice(done, end)
             per_step = (time.perf_counter() - start) / (end - done)
+            self._long_steps = per_step > _SLICE_SECONDS
             self._slice_steps = max(1, min(2 * self._slice_steps, int(_SLICE_SECONDS / max(per_step, 1e-9))))
             done = end
         return float((self._buffers.totals[0] + self._buffers.penalties.sum()) / self._n)

@@ -32,6 +32,21 @@ def test_a_float32_network_predicts_in_float32(dtype, small_data, quietly):
     assert model.predict_proba(X.astype(dtype)).dtype == np.float32
 
 
+def test_many_rows_of_another_precision(small_data, quietly):
+    # They are converted piece by piece.
+    X, y = small_data("multiclass")
+    model = MLPClassifier(max_iter=3, random_state=0)
+    quietly(model.fit, X.astype(np.float32), y)
+    many = np.random.default_rng(0).standard_normal((40_000, X.shape[1]))
+    before = many.copy()
+    np.testing.assert_array_equal(model.predict_proba(many), model.predict_proba(many.astype(np.float32)))
+    np.testing.assert_array_equal(many, before)
+    for too_large in (1e300, np.nan):
+        many[-1, 0] = too_large
+        with pytest.raises(ValueError, match="X contains"):
+            model.predict_proba(many)
+
+
 @pytest.mark.parametrize("first", [np.float32, np.float64])
 def test_training_goes_on_in_the_first_precision(first, small_data, quietly):
     X, y = small_data("regression")

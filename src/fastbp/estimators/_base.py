@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from fastbp.estimators._sklearn import Interval, Options, StrOptions, fit_context
 from fastbp.estimators._validation import (
+    cast_samples,
     check_architecture,
     check_lengths,
     check_sample_weight,
@@ -30,6 +31,10 @@ from fastbp.optimizers import SGD, Adam, Optimizer
 from fastbp.prediction import predict
 
 __all__ = ["BaseMLP", "is_stochastic"]
+
+_FLOATS = (np.float32, np.float64)
+# Rows that are converted at a time to the precision of the network.
+_SLICE = 1 << 14
 
 
 def is_stochastic(estimator: "BaseMLP") -> bool:
@@ -313,5 +318,15 @@ class BaseMLP(BaseEstimator, ABC):
     def _outputs_for(self, X: Any) -> np.ndarray:
         """Return the activations of the output layer, of shape (n_samples, n_outputs), for a user's `X`."""
         check_is_fitted(self)
-        X = check_samples(self, X, dtype=self._dtype(), reset=False)
-        return self._output(self.coefs_, self.intercepts_, X, self.out_activation_)
+        dtype = self._dtype()
+        if not isinstance(X, np.ndarray) or X.dtype == dtype or X.dtype not in _FLOATS:
+            X = check_samples(self, X, dtype=dtype, reset=False)
+            return self._output(self.coefs_, self.intercepts_, X, self.out_activation_)
+        # Converted slice by slice: all at once would be another copy of X.
+        X = check_samples(self, X, dtype=X.dtype, reset=False)
+        outputs = np.empty((len(X), self.n_outputs_), dtype=dtype)
+        for first in range(0, len(X), _SLICE):
+            part = slice(first, first + _SLICE)
+            x = cast_samples(X[part], dtype)
+            outputs[part] = self._output(self.coefs_, self.intercepts_, x, self.out_activation_)
+        return outputs

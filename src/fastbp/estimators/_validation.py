@@ -12,6 +12,7 @@ from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.validation import validate_data
 
 __all__ = [
+    "cast_samples",
     "check_architecture",
     "check_labels",
     "check_lengths",
@@ -97,6 +98,12 @@ def check_samples(estimator: Any, X: Any, *, dtype: Any, reset: bool) -> np.ndar
     # Where a cast to float32 overflows, the infinity is reported as an error.
     with naming("X"), np.errstate(over="ignore", invalid="ignore"):
         return validate_data(estimator, X, dtype=dtype, reset=reset)
+
+
+def cast_samples(x: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """Return finite samples in another dtype; what is too large for it is an error."""
+    with naming("X"), np.errstate(over="ignore", invalid="ignore"):
+        return check_array(x, dtype=dtype, input_name="X")
 
 
 def _check_targets(estimator: Any, y: Any, **options: Any) -> Any:

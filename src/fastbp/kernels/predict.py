@@ -1,9 +1,11 @@
 """Forward pass of many rows, a chunk at a time."""
 
-from fastbp.jit import jit
+from fastbp.jit import inner, jit
 from fastbp.kernels.codes import Activation
-from fastbp.kernels.layout import DZ, N_IN, N_OUT, H, entry
-from fastbp.kernels.microkernel import MR, panel_width
+from fastbp.kernels.epilogue import bias_activation_panel
+from fastbp.kernels.gemm import panel_count, panel_vectors, prefetch_share
+from fastbp.kernels.layout import BIAS_ROW, DZ, N_IN, N_OUT, W_ROWS, H, W, entry
+from fastbp.kernels.microkernel import MR, gemm_tile_rows, panel_width
 from fastbp.kernels.output import softmax_rows
 from fastbp.kernels.panels import gather_rows, unpack_rows
 from fastbp.kernels.run import view_network
@@ -13,6 +15,31 @@ from fastbp.kernels.step import forward_rows
 __all__ = ["predict_rows"]
 
 SOFTMAX = int(Activation.SOFTMAX)
+
+
+@inner
+def _first_layer(net, weights, work, x, x_row, rows):
+    """Forward pass of the first layer from rows of x as they lie, without a copy of them in panels."""
+    width = panel_width(work)
+    k, columns = entry(net.table, 0, N_IN), entry(net.table, 0, N_OUT)
+    target, code = at(work, entry(net.table, 1, H)), net.activation
+    if net.layers == 1:
+        target, code = at(work, entry(net.table, 0, DZ)), net.output
+    tiles = (rows + MR - 1) // MR
+    for panel in range(panel_count(columns, work)):
+        vectors = panel_vectors(columns, panel, work)
+        w = at(weights, entry(net.table, 0, W) + panel * entry(net.table, 0, W_ROWS) * width)
+        z = at(target, panel * net.row_capacity * width)
+        for k0 in range(0, k, net.kc):
+            block = min(net.kc, k - k0)
+            w_block = at(w, k0 * width)
+            for tile in range(tiles):
+                row = tile * MR
+                prefetch_share(at(w_block, block * width), block * width, tile, tiles)
+                a, count = at(x, row * x_row + k0), min(MR, rows - row)
+                gemm_tile_rows(vectors, block, a, x_row, count, w_block, at(z, row * width), k0 > 0)
+        bias = at(w, entry(net.table, 0, BIAS_ROW) * width)
+        bias_activation_panel(code, columns - panel * width, z, width, bias, 0, tiles * MR)
 
 
 @jit
@@ -48,8 +75,13 @@ def predict_rows(network, params, workspace, scratch, x, x_row, x_column, order,
     for row in range(first, end, net.batch):
         rows = min(net.batch, end - row)
         padded = (rows + MR - 1) // MR * MR
-        gather_rows(n_in, at(samples, row * x_row), x_row, x_column, rows_in_order, rows, h, stride, 0, padded)
-        forward_rows(net, weights, work, 0, padded)
+        x_rows = at(samples, row * x_row)
+        if x_column == 1:
+            _first_layer(net, weights, work, x_rows, x_row, rows)
+            forward_rows(net, weights, work, 1, 0, padded)
+        else:
+            gather_rows(n_in, x_rows, x_row, x_column, rows_in_order, rows, h, stride, 0, padded)
+            forward_rows(net, weights, work, 0, 0, padded)
         if net.output == SOFTMAX:
             softmax_rows(n_out, output, stride, pointer(scratch), 0, padded)
         unpack_rows(rows, n_out, output, stride, at(targets, row * n_out), n_out)

@@ -44,8 +44,8 @@ STORE = int(Optimizer.STORE)
 
 
 @inner
-def forward_rows(network, params, workspace, first_row, end_row):
-    """Forward pass of some rows of the minibatch through all layers, but for softmax, which works on whole rows.
+def forward_rows(network, params, workspace, first_layer, first_row, end_row):
+    """Forward pass of some rows of the minibatch through the layers, but for softmax, which works on whole rows.
 
     `first_row` and `end_row` are multiples of MR.
     """
@@ -53,7 +53,7 @@ def forward_rows(network, params, workspace, first_row, end_row):
     width = panel_width(params)
     stride = network.row_capacity * width
     last = network.layers - 1
-    for layer in range(network.layers):
+    for layer in range(first_layer, network.layers):
         n_out = entry(table, layer, N_OUT)
         code = network.activation if layer < last else network.output
         target = at(workspace, entry(table, layer + 1, H) if layer < last else entry(table, layer, DZ))
@@ -117,7 +117,7 @@ def _row_phase(network, view, order, rows, control, thread, n_threads):
         samples = at(view.workspace, entry(table, 0, H))
         n_in = entry(table, 0, N_IN)
         gather_rows(n_in, view.x, view.x_row, view.x_column, order, rows, samples, stride, row, stop)
-        forward_rows(network, view.params, view.workspace, row, stop)
+        forward_rows(network, view.params, view.workspace, 0, row, stop)
         loss_gradient_rows(
             network.loss,
             entry(table, last, N_OUT),
