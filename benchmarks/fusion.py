@@ -34,7 +34,7 @@ from fastbp.kernels.step import _batch_weight, _row_phase, _scalars, _sum_losses
 from fastbp.kernels.update import Scalars, update_tile
 from fastbp.memory import aligned_zeros
 from fastbp.optimizers import Adam
-from fastbp.session import Session
+from fastbp.session import Session, Team
 from fastbp.threads import allowed_cpus
 
 ADAM = int(Optimizer.ADAM)
@@ -110,7 +110,7 @@ class UnfusedSession(Session):
         self._stores = buffers._replace(moment_1=aligned_zeros(self._plan.params, dtype))
         return buffers
 
-    def _call(self, thread: int) -> None:
+    def _call(self, team: Team, thread: int) -> None:
         unfused_steps(
             self._network,
             self._buffers,
@@ -118,8 +118,8 @@ class UnfusedSession(Session):
             self._data,
             self._hyper,
             self._weight_decay,
-            self._bounds,
-            self._control,
+            team.bounds,
+            team.control,
             thread,
         )
 

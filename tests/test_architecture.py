@@ -23,7 +23,7 @@ TEXTS = sorted(
 
 # From the bottom up: a module may import from lower layers only. Docs: docs/design.md, "Layers".
 LAYERS = (
-    ("code_cache", "initialization", "memory", "optimizers", "progress", "target", "threads"),
+    ("code_cache", "initialization", "memory", "optimizers", "pace", "progress", "target", "threads"),
     ("jit",),
     # The vocabulary: vectors, codes, checks of arguments.
     ("kernels.arguments", "kernels.codes", "kernels.vectors"),

@@ -22,8 +22,8 @@ import numpy as np
 from benchmarks.common import Workload
 from benchmarks.peers.roofline import step_bytes
 from fastbp.kernels.layout import BIAS_ROW, FIRST_TILE, N_IN, N_OUT, TILES
+from fastbp.pace import SLICE_SECONDS
 from fastbp.plan import Plan, _panel_costs, make_plan, tile_bounds
-from fastbp.session import _SLICE_SECONDS
 from fastbp.target import TARGET
 from fastbp.threads import _FLOPS_PER_THREAD
 
@@ -246,7 +246,7 @@ def predict(machine: Machine, shares: Shares, division: Division) -> Terms:
     )
     step = sum(terms)
     # A slice begins and ends with a barrier, besides.
-    slices = (machine.slice + 2 * one_barrier) / max(1, int(_SLICE_SECONDS / step))
+    slices = (machine.slice + 2 * one_barrier) / max(1, int(SLICE_SECONDS / step))
     return terms._replace(slices=slices, memory=max(0.0, memory(machine, division) - step))
 
 

@@ -25,7 +25,7 @@ from fastbp.kernels.step import _batch_weight, _row_phase, _scalars, _sum_losses
 from fastbp.memory import aligned_zeros
 from fastbp.optimizers import Adam
 from fastbp.plan import tile_bounds
-from fastbp.session import Session
+from fastbp.session import Session, Team
 
 # Not `fastbp.jit`: its disk cache is keyed by the sources of the package, which this file is not one of.
 jit = numba.njit(nogil=True, error_model="numpy")
@@ -103,14 +103,9 @@ class PinnedSession(Session):
     def _cpus(self) -> list[int]:
         return sorted(os.sched_getaffinity(0))
 
-    def _call(self, thread: int) -> None:
+    def _call(self, team: Team, thread: int) -> None:
         os.sched_setaffinity(0, {self._cpus[thread]})
-        super()._call(thread)
-
-    def _compile(self) -> None:
-        super()._compile()
-        # A session counts the CPUs that it has before it starts its workers.
-        os.sched_setaffinity(0, self._cpus)
+        super()._call(team, thread)
 
 
 class ReplaySession(Session):
@@ -125,6 +120,8 @@ class ReplaySession(Session):
         """Run steps of the threads ``first:end`` of `n_threads`; returns nanoseconds: of rows, tiles and the rest."""
         self._read_settings()
         spans = np.zeros((steps, 3))
+        control = self._alone.control
+        control[STEP_COUNT] = self._step_count
         _play(
             self._network,
             self._buffers,
@@ -133,11 +130,12 @@ class ReplaySession(Session):
             self._hyper,
             self._weight_decay,
             tile_bounds(self._plan, n_threads),
-            self._control,
+            control,
             first,
             end,
             spans,
         )
+        self._step_count = int(control[STEP_COUNT])
         return spans
 
 

@@ -8,7 +8,7 @@ a breath every few hundredths of a second in which Ctrl-C is noticed.
 import math
 import time
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 
@@ -27,17 +27,18 @@ from fastbp.kernels.run import Buffers, Data
 from fastbp.kernels.step import train_steps, transpose_weights
 from fastbp.memory import addressable, aligned_zeros
 from fastbp.optimizers import Adam, Optimizer
+from fastbp.pace import SLICE_SECONDS, Pace
 from fastbp.packing import pack_parameters, unpack_parameters
-from fastbp.plan import layer_sizes, make_network, make_plan, step_flops, tile_bounds
+from fastbp.plan import Plan, layer_sizes, make_network, make_plan, step_flops, tile_bounds
 from fastbp.target import TARGET
 from fastbp.threads import Job, allowed_cpus, choose_threads
 
-__all__ = ["Session"]
+__all__ = ["Session", "Team"]
 
-# Seconds that compiled code may run before Python looks for signals.
-_SLICE_SECONDS = 0.04
 # A guess of a core's speed that errs on the slow side: whether a minibatch may outlast a slice, before any was timed.
 _SLOW_FLOPS_PER_SECOND = 2e10
+# Minibatches of more work than this are trained quicker by more threads wherever the system has put them.
+_MOST_FLOPS_ALONE = 1e8
 
 
 def _optimizer_code(optimizer: Optimizer) -> OptimizerCode:
@@ -57,6 +58,19 @@ def _set_step_count(optimizer: Adam, t: int) -> None:
     if t > 0:
         correction = math.sqrt(1.0 - optimizer.beta_2**t) / (1.0 - optimizer.beta_1**t)
         optimizer.learning_rate = optimizer.learning_rate_init * correction
+
+
+class Team(NamedTuple):
+    """Threads that train together: the first tile of each and the end, and the array that directs them."""
+
+    bounds: np.ndarray
+    control: np.ndarray
+
+
+def _make_team(plan: Plan, n_threads: int) -> Team:
+    control = np.zeros(CONTROL_SIZE, dtype=np.int64)
+    control[SPINS] = 0 if n_threads > allowed_cpus() else 2000
+    return Team(tile_bounds(plan, n_threads), control)
 
 
 class Session:
@@ -116,8 +130,9 @@ class Session:
         self._optimizer_code = int(_optimizer_code(optimizer))
         self._weight_decay = float(weight_decay)
         self._hyper = np.zeros(5)
-        self._control = np.zeros(CONTROL_SIZE, dtype=np.int64)
-        self._bounds = tile_bounds(self._plan, self._n_threads)
+        self._alone = _make_team(self._plan, 1)
+        self._team = _make_team(self._plan, self._n_threads) if self._n_threads > 1 else self._alone
+        self._step_count = 0
         self._buffers = self._make_buffers(dtype)
         self._data = Data(
             self._x.ctypes.data,
@@ -128,10 +143,11 @@ class Session:
             np.arange(self._n),
         )
         self._pack()
+        self._pace = Pace(may_change=n_threads is None and self._n_threads > 1 and flops < _MOST_FLOPS_ALONE)
         # A minibatch that outlasts a slice must not keep the calling thread: it is the one that hears Ctrl-C.
-        self._long_steps = flops / _SLOW_FLOPS_PER_SECOND / self._n_threads > _SLICE_SECONDS
-        self._slice_steps = 1
-        self._compile()
+        self._long_steps = flops / _SLOW_FLOPS_PER_SECOND / self._n_threads > SLICE_SECONDS
+        # Have the kernel compiled before the workers ask for it, by a slice without minibatches.
+        self._call(self._alone, 0)
         self._workers = self._start_workers()
 
     def __enter__(self) -> Self:
@@ -172,10 +188,10 @@ class Session:
             if arrays is not None:
                 pack_parameters(table, arrays, buffer, width)
         if isinstance(self._optimizer, Adam):
-            self._control[STEP_COUNT] = self._optimizer.t
+            self._step_count = self._optimizer.t
         transpose_weights(self._network, self._buffers.params, self._buffers.transposed)
 
-    def _call(self, thread: int) -> None:
+    def _call(self, team: Team, thread: int) -> None:
         train_steps(
             self._network,
             self._buffers,
@@ -183,36 +199,37 @@ class Session:
             self._optimizer_code,
             self._hyper,
             self._weight_decay,
-            self._bounds,
-            self._control,
+            team.bounds,
+            team.control,
             thread,
         )
 
-    def _compile(self) -> None:
-        """Have the kernel compiled before the workers ask for it, by a slice without minibatches."""
-        n_threads, self._bounds = self._bounds, self._bounds[:2].copy()
-        self._call(0)
-        self._bounds = n_threads
-
     def _start_workers(self) -> list[Job]:
-        self._control[SPINS] = 0 if self._n_threads > allowed_cpus() else 2000
-        return [Job(self._call, thread) for thread in range(1, self._n_threads)]
+        return [Job(lambda thread: self._call(self._team, thread), thread) for thread in range(1, self._n_threads)]
 
     def _run_slice(self, first: int, end: int) -> None:
-        self._control[FIRST_STEP], self._control[END_STEP] = first, end
-        if not self._long_steps:
-            self._call(0)
-            return
-        runner = Job(self._call, 0)
+        team = self._alone if self._pace.alone else self._team
+        team.control[FIRST_STEP], team.control[END_STEP] = first, end
+        team.control[STEP_COUNT] = self._step_count
         try:
-            while not runner.wait(_SLICE_SECONDS):
+            if self._long_steps:
+                self._wait_for_slice(team)
+            else:
+                self._call(team, 0)
+        finally:
+            self._step_count = int(team.control[STEP_COUNT])
+
+    def _wait_for_slice(self, team: Team) -> None:
+        runner = Job(lambda thread: self._call(team, thread), 0)
+        try:
+            while not runner.wait(SLICE_SECONDS):
                 pass
         except BaseException:
-            self._control[STOP_REQUEST] = 1
+            team.control[STOP_REQUEST] = 1
             runner.finish()
             raise
         finally:
-            self._control[STOP_REQUEST] = 0
+            team.control[STOP_REQUEST] = 0
 
     def _read_settings(self) -> None:
         optimizer = self._optimizer
@@ -253,12 +270,12 @@ class Session:
         steps = math.ceil(self._n / self._batch)
         done = 0
         while done < steps:
-            end = min(done + self._slice_steps, steps)
+            end = min(done + self._pace.steps, steps)
             start = time.perf_counter()
             self._run_slice(done, end)
-            per_step = (time.perf_counter() - start) / (end - done)
-            self._long_steps = per_step > _SLICE_SECONDS
-            self._slice_steps = max(1, min(2 * self._slice_steps, int(_SLICE_SECONDS / max(per_step, 1e-9))))
+            seconds = time.perf_counter() - start
+            self._long_steps = seconds / (end - done) > SLICE_SECONDS
+            self._pace.learn(end - done, seconds)
             done = end
         return float((self._buffers.totals[0] + self._buffers.penalties.sum()) / self._n)
 
@@ -278,13 +295,13 @@ class Session:
                 setattr(self._optimizer, name, arrays)
             unpack_parameters(table, buffer, arrays, width)
         if isinstance(self._optimizer, Adam):
-            _set_step_count(self._optimizer, int(self._control[STEP_COUNT]))
+            _set_step_count(self._optimizer, self._step_count)
 
     def close(self) -> None:
         """Write everything back and let the worker threads go."""
-        self._control[SHUTDOWN] = 1
+        self._team.control[SHUTDOWN] = 1
         if self._workers:
-            self._call(0)
+            self._call(self._team, 0)
         try:
             for worker in self._workers:
                 worker.finish()

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from fastbp import session
-from fastbp.kernels.barrier import STEP_COUNT
 from fastbp.kernels.layout import BIAS_ROW, DZ, TILES, WT, H, W
 from fastbp.optimizers import Adam
 from fastbp.target import TARGET
@@ -51,7 +50,7 @@ def swapped_betas(self):
 
 def step_count_one_ahead(self):
     original["pack"](self)
-    self._control[STEP_COUNT] += 1
+    self._step_count += 1
 
 
 def learning_rate_corrected_twice(self):
@@ -145,19 +144,19 @@ def step_by_step(change: Callable) -> Callable:
 
 def tile_done_twice(self, run):
     run()
-    steps, losses = self._control[STEP_COUNT], self._buffers.totals.copy()
-    bounds, self._bounds = self._bounds, np.array([3, 4])
+    steps, losses = self._step_count, self._buffers.totals.copy()
+    team, self._team = self._team, self._team._replace(bounds=np.array([3, 4]))
     run()
-    self._bounds, self._control[STEP_COUNT], self._buffers.totals[:] = bounds, steps, losses
+    self._team, self._step_count, self._buffers.totals[:] = team, steps, losses
 
 
 def deltas_from_updated_weights(self, run):
     """Leave the transposed weights of after the step to the backward pass of the step."""
-    saved, steps = snapshot(self), self._control[STEP_COUNT]
+    saved, steps = snapshot(self), self._step_count
     losses, penalties = self._buffers.totals.copy(), self._buffers.penalties.copy()
     run()
     restore(self, saved)
-    self._control[STEP_COUNT], self._buffers.totals[:], self._buffers.penalties[:] = steps, losses, penalties
+    self._step_count, self._buffers.totals[:], self._buffers.penalties[:] = steps, losses, penalties
     run()
 
 
@@ -176,10 +175,10 @@ def decayed_biases(self, run):
 
 
 def step_left_out(self, run):
-    if self._control[STEP_COUNT] != 2:
+    if self._step_count != 2:
         run()
     else:
-        self._control[STEP_COUNT] += 1
+        self._step_count += 1
 
 
 def first_moment_forgotten(self, run):

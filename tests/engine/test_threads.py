@@ -8,7 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
+import fastbp.session
 from fastbp.kernels import matmul
+from fastbp.pace import Pace
 from fastbp.prediction import predict
 from fastbp.session import Session
 from fastbp.target import TARGET
@@ -55,6 +57,23 @@ def test_the_same_run_again(threads, rng):
     first = train(problem, make_optimizer("Adam"), threads)
     for _ in range(4):
         assert_identical(train(problem, make_optimizer("Adam"), threads), first)
+
+
+def test_changes_between_all_threads_and_one_change_no_bit(rng, monkeypatch):
+    class Restless(Pace):
+        """Changes at every slice."""
+
+        def learn(self, steps, seconds):
+            self.steps = 1 + steps % 3
+            self.alone = not self.alone
+
+    problem = make_problem(rng, (20, 33, 17, 4), n=200, batch_size=16, epochs=4, loss="log_loss")
+    for optimizer in OPTIMIZERS:
+        one = train(problem, make_optimizer(optimizer), 1)
+        with monkeypatch.context() as patch:
+            patch.setattr(fastbp.session, "Pace", Restless)
+            for threads in (2, 3):
+                assert_identical(train(problem, make_optimizer(optimizer), threads), one)
 
 
 def within(seconds, function):

@@ -285,7 +285,7 @@ def test_code_is_of_whole_registers_and_calls_nothing(name, dtype):
     if TARGET.name == "avx512":
         letter = "s" if dtype == np.float32 else "d"
         widths = re.findall(rf"\bvfn?m\w+p{letter}\b.*%(\w)mm", code)
-        assert len(widths) > 12
+        assert len(widths) > 5
         assert set(widths) == {"z"}
 
 
