@@ -6,6 +6,7 @@
 ReLU, softmax cross-entropy, Adam. Multiply-adds are counted while the graph of the objective and its gradient runs.
 Memory:
 
+- refbp, kept: activations and deltas of a minibatch, predicted, and counted in the arrays of the two passes.
 - refbp: `tracemalloc`'s peak over an epoch of three shuffled minibatches of `refbp.training`, parameters included, data
   not. It is above the prediction by what single expressions hold in passing.
 - fastbp, buffers: the bytes of the buffers of a `Session`. The design is the formula in `refbp.memory.fused_memory`;
@@ -26,10 +27,12 @@ import tracemalloc
 
 import numpy as np
 
+import refbp
 from benchmarks.common import WORKLOADS, Problem, Workload, make_problem
 from benchmarks.memory import _resident, _start
 from fastbp.kernels.vectors import lanes
 from fastbp.optimizers import SGD, Adam
+from fastbp.plan import MOST_ROWS
 from fastbp.session import Session
 from fastbp.target import TARGET
 from refbp import Adam as ReferenceAdam
@@ -58,7 +61,7 @@ def cost_of(workload: Workload, dtype: str, optimizer: str = "adam") -> Cost:
 def tile_of(dtype: str) -> Tile:
     """Return how fastbp cuts its matrices on this machine."""
     width = lanes(np.dtype(dtype))
-    return Tile(rows=TARGET.mr, columns=TARGET.nv * width, lanes=width)
+    return Tile(rows=TARGET.mr, columns=TARGET.nv * width, lanes=width, block=MOST_ROWS)
 
 
 def counted_multiply_adds(workload: Workload) -> tuple[int, int]:
@@ -70,6 +73,14 @@ def counted_multiply_adds(workload: Workload) -> tuple[int, int]:
     values = dict(zip([net.v["x"], net.v["y"], *net.weights, *net.biases], arrays, strict=True))
     forward, both = (graph.evaluate(v, values).trace.multiply_adds for v in ([net.J], [net.J, *gradients.values()]))
     return forward, both - forward
+
+
+def counted_activations(workload: Workload, dtype: str) -> int:
+    """Run refbp's two passes and count the bytes of all activations and deltas that they leave."""
+    problem = make_problem(workload, 1, np.dtype(dtype).type)
+    hs = refbp.forward(problem.x, problem.weights, problem.biases, "relu", "softmax")
+    gradients = refbp.backward(hs, problem.weights, problem.y, activation="relu", weight_decay=1e-4)
+    return sum(a.nbytes for a in [*hs[1:], *gradients.deltas])
 
 
 def reference_peak(workload: Workload, dtype: str, optimizer: str = "adam") -> int:
@@ -108,6 +119,7 @@ def buffer_bytes(workload: Workload, dtype: str, optimizer: str = "adam") -> Mem
         return Memory(
             parameters=buffers.params.nbytes,
             transposed=buffers.transposed.nbytes,
+            gradients=buffers.gradient.nbytes,
             moments=buffers.moment_1.nbytes + buffers.moment_2.nbytes,
             activations=buffers.workspace.nbytes,
             scratch=sum(a.nbytes for a in (buffers.scratch, buffers.losses, buffers.penalties, buffers.totals)),
@@ -152,12 +164,13 @@ def memory_rows(workloads: tuple[Workload, ...]) -> list[list[str | int]]:
     for number, workload in enumerate(workloads):
         for dtype in DTYPES:
             cost = cost_of(workload, dtype)
+            kept, counted = cost.training.activations + cost.training.deltas, counted_activations(workload, dtype)
             ref, ref_measured = reference_memory(cost).total, reference_peak(workload, dtype)
             design, tiles = fused_memory(cost).total, fused_memory(cost, tile_of(dtype)).total
             buffers, resident = buffer_bytes(workload, dtype).total, resident_bytes(number, dtype)
             ratios = [ref_measured / ref, buffers / design, buffers / tiles, resident / tiles]
             sizes = [round(n / 1000) for n in (ref, ref_measured, design, tiles, buffers, resident)]
-            rows.append([f"{workload}, {dtype}", *sizes, *(f"{ratio:.3f}" for ratio in ratios)])
+            rows.append([f"{workload}, {dtype}", kept, counted, *sizes, *(f"{ratio:.3f}" for ratio in ratios)])
     return rows
 
 
@@ -168,9 +181,12 @@ def main() -> None:
     print(f"{TARGET.name}, fastbp with one thread\n\nmultiply-adds of a minibatch")
     heads = ["network", "forward", "counted", "backward", "counted", "equal"]
     print("\n".join(table(heads, multiply_add_rows(workloads))))
-    print("\nkB in training, and ratios: measured / refbp, buffers / design, buffers / tiles, resident / tiles")
+    print("\nbytes of refbp's activations and deltas, predicted and counted; kB in training of refbp and fastbp;")
+    print("ratios: measured / refbp, buffers / design, buffers / tiles, resident / tiles")
     heads = [
         "network",
+        "kept",
+        "counted",
         "refbp",
         "measured",
         "fastbp design",

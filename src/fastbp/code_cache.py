@@ -17,10 +17,12 @@ import os
 import warnings
 from collections.abc import Callable, Iterator
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from numba.core.caching import FunctionCache, IndexDataCacheFile, NullCache
+import llvmlite.binding as llvm
+from numba.core.caching import CompileResultCacheImpl, FunctionCache, IndexDataCacheFile, NullCache
 
 try:
     import fcntl
@@ -45,8 +47,38 @@ def source_hash() -> str:
     return digest.hexdigest()[:16]
 
 
+@cache
+def _add_runtime_symbols() -> None:
+    """Tell the linker where Numba's runtime is: entry points take arrays from Python by its help."""
+    runtime: Any = import_module("numba.core.runtime._nrt_python")
+    for name, address in runtime.c_helpers.items():
+        llvm.add_symbol(name if name.startswith("_") else f"NRT_{name}", address)
+
+
+def _only_names(bitcode: bytes) -> bytes:
+    """Return a module that defines the same names, and nothing else."""
+    module = llvm.parse_bitcode(bitcode)
+    functions = [f'define void @"{f.name}"() {{ ret void }}' for f in module.functions if not f.is_declaration]
+    variables = [f'@"{v.name}" = global i8 0' for v in module.global_variables if not v.is_declaration]
+    return llvm.parse_assembly("\n".join([*variables, *functions])).as_bitcode()
+
+
+class _MachineCode(CompileResultCacheImpl):
+    """What is stored of a function: what runs.
+
+    Numba also stores LLVM's code, for others to link. None here does, and only its names are read, at the cost of
+    parsing all of it in every process.
+    """
+
+    def reduce(self, data: Any) -> Any:
+        (name, kind, (machine_code, bitcode)), *rest = super().reduce(data)
+        return ((name, kind, (machine_code, _only_names(bitcode))), *rest)
+
+
 class _SourceTreeCache(FunctionCache):
     """Numba's cache of one function, keyed by the sources of the whole package."""
+
+    _impl_class = _MachineCode
 
     def __init__(self, py_func: Callable) -> None:
         super().__init__(py_func)
@@ -67,8 +99,11 @@ class _SourceTreeCache(FunctionCache):
             yield
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
+        # Numba's own method first loads all that compiling could need: 30 MB and a tenth of a second, in every process.
+        _add_runtime_symbols()
         try:
-            return super().load_overload(sig, target_context)
+            with self._guard_against_spurious_io_errors():
+                return self._load_overload(sig, target_context)
         except OSError as error:
             _warn_uncached(str(error))
             return None

@@ -25,13 +25,13 @@ from fastbp.kernels.run import Network
 from fastbp.kernels.vectors import lanes
 from fastbp.target import TARGET
 
-__all__ = ["Plan", "layer_sizes", "make_network", "make_plan", "step_flops", "tile_bounds"]
+__all__ = ["MOST_ROWS", "Plan", "layer_sizes", "make_network", "make_plan", "step_flops", "tile_bounds"]
 
 
 # Of a minibatch of more rows the gradient is the sum over blocks of that many: neither the workspace nor the rounding
 # errors of float32 grow with the minibatch, and a panel of deltas stays in L2. The gradient itself goes to memory and
 # back with each block, a small part of the time that so many rows take.
-_MOST_ROWS = 2048
+MOST_ROWS = 2048
 
 
 class Plan(NamedTuple):
@@ -86,7 +86,7 @@ def _row_chunk(sizes: tuple[int, ...], itemsize: int) -> int:
     Fewer than 128 rows were slower in every network measured, whatever its activations take.
     """
     row_bytes = 2 * sum(sizes) * itemsize
-    return int(np.clip(_round_up((1 << 19) // row_bytes, 4 * TARGET.mr), 128, _MOST_ROWS))
+    return int(np.clip(_round_up((1 << 19) // row_bytes, 4 * TARGET.mr), 128, MOST_ROWS))
 
 
 def make_plan(layer_sizes: tuple[int, ...], batch: int, dtype: np.dtype) -> Plan:
@@ -103,7 +103,7 @@ def make_plan(layer_sizes: tuple[int, ...], batch: int, dtype: np.dtype) -> Plan
     """
     width = TARGET.nv * lanes(dtype)
     mr = TARGET.mr
-    block = min(batch, _MOST_ROWS)
+    block = min(batch, MOST_ROWS)
     # One row more than the tiles need: without it, panels of a batch of 128 lie a multiple of 4 KB apart and fall
     # into the same sets of L1.
     capacity = _round_up(block, mr) + 1

@@ -47,10 +47,12 @@ def _optimizer_code(optimizer: Optimizer) -> OptimizerCode:
     return OptimizerCode.NESTEROV if optimizer.nesterov else OptimizerCode.SGD
 
 
-def _loss_code(loss: str, y: np.ndarray) -> Loss:
+def _targets(loss: str, y: np.ndarray, dtype: np.dtype) -> tuple[Loss, np.ndarray]:
+    """Return the code of a loss and the targets as its kernel wants them."""
     code = LOSSES[loss]
-    one_hot = code == Loss.LOG_LOSS and np.count_nonzero(y) == len(y) and (y.max(axis=1) == 1).all()
-    return Loss.ONE_HOT_LOG_LOSS if one_hot else code
+    if code == Loss.LOG_LOSS and np.count_nonzero(y) == len(y) and (y.max(axis=1) == 1).all():
+        return Loss.ONE_HOT_LOG_LOSS, y.argmax(axis=1).astype(dtype)
+    return code, np.ascontiguousarray(y, dtype=dtype)
 
 
 def _set_step_count(optimizer: Adam, t: int) -> None:
@@ -119,12 +121,12 @@ class Session:
         sizes = layer_sizes(weights)
         self._weights, self._biases, self._optimizer = weights, biases, optimizer
         self._x = addressable(x, dtype)
-        self._y = np.ascontiguousarray(y, dtype=dtype)
+        loss_code, self._y = _targets(loss, y, dtype)
         self._n = x.shape[0]
         self._batch = min(batch_size, self._n)
         self._plan = make_plan(sizes, self._batch, dtype)
         output = OUTPUT_OF_LOSS[LOSSES[loss]]
-        self._network = make_network(self._plan, activation, output, _loss_code(loss, self._y))
+        self._network = make_network(self._plan, activation, output, loss_code)
         flops = step_flops(sizes, self._batch)
         self._n_threads = choose_threads(n_threads, flops, math.ceil(self._plan.block / TARGET.mr))
         self._optimizer_code = int(_optimizer_code(optimizer))
@@ -307,4 +309,8 @@ class Session:
                 worker.finish()
         finally:
             self._workers = []
+            # What only training needs makes room for the arrays of moments that are handed out.
+            nothing = aligned_zeros(0, self._buffers.params.dtype)
+            self._buffers = self._buffers._replace(transposed=nothing, gradient=nothing, workspace=nothing)
+            del self._data, self._x, self._y
             self.sync()

@@ -56,11 +56,14 @@ class Tile(NamedTuple):
         Of the tile of a product that is held in registers.
     lanes : int
         Numbers in a vector register.
+    block : int or None
+        Most rows of a minibatch that are in memory at one time; None for all.
     """
 
     rows: int = 1
     columns: int = 1
     lanes: int = 1
+    block: int | None = None
 
 
 def fused_memory(cost: Cost, tile: Tile | None = None, threads: int = 1) -> Memory:
@@ -86,7 +89,9 @@ def fused_memory(cost: Cost, tile: Tile | None = None, threads: int = 1) -> Memo
     - panels of a minibatch have one more row, for the caches' sake (those of weights have one for the biases);
     - each thread has a scratch of :math:`\lceil n_M / c \rceil + 2` squares of c by c and two rows of c, for the
       output layer with rows as lanes;
-    - the loss of each row, the penalty of each tile and their total are kept in float64.
+    - the loss of each row, the penalty of each tile and their total are kept in float64;
+    - a minibatch of more rows than a block is carried through block by block. Then the sum of the blocks' gradients
+      is in memory after all, in panels like the parameters, and m is the size of a block.
 
     Parameters
     ----------
@@ -109,7 +114,7 @@ def fused_memory(cost: Cost, tile: Tile | None = None, threads: int = 1) -> Memo
     >>> design.total, padded.total, reference_memory(cost).total
     (3121272, 3684576, 5422320)
     """
-    rows, columns, lanes = tile or Tile()
+    rows, columns, lanes, block = tile or Tile()
 
     def numbers(height: int, width: int) -> int:
         """Bytes of a matrix in panels."""
@@ -117,9 +122,11 @@ def fused_memory(cost: Cost, tile: Tile | None = None, threads: int = 1) -> Memo
 
     shapes = list(pairwise(cost.sizes))
     parameters = sum(numbers(up(n_in, rows) + 1, n_out) for n_in, n_out in shapes)
-    capacity = cost.batch if tile is None else up(cost.batch, rows) + 1
+    held = min(cost.batch, block or cost.batch)
+    capacity = held if tile is None else up(held, rows) + 1
     design = Memory(
         parameters=parameters,
+        gradients=parameters if held < cost.batch else 0,
         transposed=sum(numbers(up(n_out, lanes), n_in) for n_in, n_out in shapes[1:]),
         moments=MOMENTS[cost.optimizer] * parameters,
         minibatch=numbers(capacity, cost.sizes[0]),
@@ -131,7 +138,7 @@ def fused_memory(cost: Cost, tile: Tile | None = None, threads: int = 1) -> Memo
     squares = up(cost.sizes[-1], columns) // columns + 2
     scratch = threads * (squares * columns**2 + 2 * columns) * cost.itemsize
     tiles = sum((up(n_in, rows) // rows + 1) * (up(n_out, columns) // columns) for n_in, n_out in shapes)
-    return design._replace(scratch=scratch + 8 * (cost.batch + tiles + 1))
+    return design._replace(scratch=scratch + 8 * (held + tiles + 1))
 
 
 def up(n: int, step: int) -> int:

@@ -150,16 +150,18 @@ def test_each_thread_has_its_scratch():
 
 @settings(max_examples=100, deadline=None, derandomize=True)
 @given(
-    st.lists(st.integers(1, 200), min_size=2, max_size=6), st.integers(1, 300), st.sampled_from(["float32", "float64"])
+    st.lists(st.integers(1, 200), min_size=2, max_size=6), st.integers(1, 5000), st.sampled_from(["float32", "float64"])
 )
 def test_layout_is_that_of_fastbps_plan(sizes, batch, dtype):
+    """Also of minibatches so large that they are carried through in blocks."""
     plan = make_plan(tuple(sizes), batch, np.dtype(dtype))
-    memory = fused_memory(Cost(sizes, batch, dtype, "sgd"), tile_of(dtype))
+    memory = fused_memory(Cost(sizes, batch, dtype, "sgd"), tile_of(dtype)._replace(block=plan.block))
     itemsize = np.dtype(dtype).itemsize
     assert memory.parameters == memory.moments == plan.params * itemsize
+    assert memory.gradients == plan.gradient * itemsize
     assert memory.transposed == plan.transposed * itemsize
     assert memory.minibatch + memory.activations + memory.deltas == plan.workspace * itemsize
-    assert memory.scratch == plan.scratch * itemsize + 8 * (batch + plan.tiles + 1)
+    assert memory.scratch == plan.scratch * itemsize + 8 * (plan.block + plan.tiles + 1)
 
 
 def test_benchmark_counts_what_is_predicted():

@@ -166,15 +166,16 @@ def test_a_matrix_of_examples_is_the_mean_of_its_columns(biases, loss):
 
 
 @one_and_many
-def test_a_bias_is_the_weight_of_an_input_that_is_one(many):
+@pytest.mark.parametrize("phi", ["identity", "relu"])  # they hand a one on as it is
+def test_a_bias_is_the_weight_of_an_input_that_is_one(many, phi):
     """Without decay, which spares biases. The output's bias: of a hidden unit that is one."""
     x, y, params = make_network(biases=True, many=many)
-    _, g, _ = textbook.walk(x, y, **params, phi="identity")
+    _, g, _ = textbook.walk(x, y, **params, phi=phi)
     # one more input and one more hidden unit, which hands that input on
     x1 = np.concatenate([x, np.ones((1, *x.shape[1:]))])
     w1 = np.block([[params["w1"], params["b1"][:, np.newaxis]], [np.zeros((1, D)), np.ones((1, 1))]])
     w2 = np.hstack([params["w2"], params["b2"][:, np.newaxis]])
-    _, ref, _ = textbook.walk(x1, y, w1, w2, phi="identity")
+    _, ref, _ = textbook.walk(x1, y, w1, w2, phi=phi)
     np.testing.assert_allclose(g.dJ_dw1, ref.dJ_dw1[:H, :D], rtol=1e-12)
     np.testing.assert_allclose(g.dJ_db1, ref.dJ_dw1[:H, D], rtol=1e-12)
     np.testing.assert_allclose(g.dJ_dw2, ref.dJ_dw2[:, :H], rtol=1e-12)

@@ -23,7 +23,8 @@ class Activation(IntEnum):
 class Loss(IntEnum):
     """Losses; each belongs to the output activation for which dz = output - y.
 
-    ONE_HOT_LOG_LOSS is LOG_LOSS where each row of y is a single 1: it takes one logarithm a row.
+    ONE_HOT_LOG_LOSS is LOG_LOSS where each row of y is a single 1: it is given the number of the class instead, and
+    takes one logarithm a row.
     """
 
     SQUARED_ERROR = 0

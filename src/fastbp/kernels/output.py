@@ -88,6 +88,26 @@ def _turn_targets(first, columns, y, order, height, live, rows, turned):
 
 
 @inner
+def _look_up_classes(y, order, live, height, classes):
+    """Classes of `height` rows; those from `live` on have none."""
+    for row in range(live):
+        put(classes, row, get(y, get(order, row)))
+    for row in range(live, height):
+        put(classes, row, -1.0)
+
+
+@inner
+def _mark_classes(first, count, classes, vectors, targets):
+    """One-hot targets of `count` columns from `first` on, as columns."""
+    width, lanes = panel_width(targets), lanes_of(targets)
+    for v in range(0, vectors * lanes, lanes):
+        own = load(classes, v)
+        for column in range(count):
+            hot = select(own != splat(first + column, targets), zeros(targets), splat(1.0, targets))
+            store(targets, column * width + v, hot)
+
+
+@inner
 def _return_output(columns, turned, height, rows, z, stride):
     """The reverse of `_turn_output`, by way of `rows`; padding becomes 0."""
     width, lanes = panel_width(z), lanes_of(z)
@@ -209,7 +229,7 @@ def loss_gradient_rows(
     stride : int
         Elements from one panel to the next.
     y : pointer, [read]
-        Targets, (n, columns), C-contiguous.
+        Targets, (n, columns), C-contiguous; for ONE_HOT_LOG_LOSS the numbers of the classes, (n,).
     order : pointer to int64, [read]
         Row of `y` for each row of the minibatch.
     weights : pointer to float64, [read]
@@ -242,10 +262,15 @@ def loss_gradient_rows(
         if weighted:
             for r in range(live):
                 put(factors, r, get(weights, get(order, row + r)))
+        if loss == ONE_HOT_LOG_LOSS:
+            _look_up_classes(y, at(order, row), live, vectors * lanes, turning)
         for column in range(0, columns, lanes):
-            _turn_targets(column, columns, y, at(order, row), height, live, turning, targets)
-            part = at(scratch, column * width)
             count = min(lanes, columns - column)
+            if loss == ONE_HOT_LOG_LOSS:
+                _mark_classes(column, count, turning, vectors, targets)
+            else:
+                _turn_targets(column, columns, y, at(order, row), height, live, turning, targets)
+            part = at(scratch, column * width)
             _loss_gradient_columns(loss, count, part, targets, sums, factors, vectors)
         _store_losses(loss, columns, sums, factors, vectors, live, at(losses, row))
         _return_output(columns, scratch, height, turning, block, stride)

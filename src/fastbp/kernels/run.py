@@ -86,8 +86,8 @@ class Buffers(NamedTuple):
 class Data(NamedTuple):
     """What it is trained on: addresses and strides (in elements) of the caller's arrays, and the order of the rows.
 
-    `x` has any strides; `y` is C-contiguous (n, n_out); `weights` is float64 and empty if there are none; `order` holds
-    the rows of the minibatches one after the other.
+    `x` has any strides; `y` is C-contiguous, (n, n_out) or (n,); `weights` is float64 and empty if there are none;
+    `order` holds the rows of the minibatches one after the other.
     """
 
     x: int

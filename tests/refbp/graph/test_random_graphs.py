@@ -1,6 +1,7 @@
 """Random graphs with shared subexpressions and broadcasting: derivatives against differences."""
 
 import math
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -59,7 +60,7 @@ def problems(draw):
     params = [variable(f"x{i}", draw(st.sampled_from(SHAPES))) for i in range(draw(st.integers(1, 4)))]
     values = {x: rng.uniform(-1.5, 1.5, x.shape) for x in params}
     nodes = list(params)
-    size = draw(st.integers(5, MOST_NODES - 7))
+    size = draw(st.integers(5, MOST_NODES - 6) | st.just(MOST_NODES - 6))
     while len(net := Graph(nodes)) < size:
         # One operand is new, so that the graph grows deep; the other is any, so that subexpressions are shared.
         a = draw(st.sampled_from([v for v in nodes if not net.consumers[v]]))
@@ -85,22 +86,45 @@ def problems(draw):
     return z, params, values
 
 
-@settings(deadline=None, max_examples=60, derandomize=True)
-@given(problem=problems())
-def test_first_and_second_derivatives(problem, check_derivatives, check_edges_once, kink):
-    z, params, values = problem
-    try:
-        check_derivatives(z, params, values)
-    except kink:
-        assume(False)
-    check_edges_once(params, z)
-    # Recomputing everything gives the same bits.
-    gradients = graph.backprop(params, Graph([z]), z)
-    targets = [gradients[x] for x in params]
-    ref = evaluate(targets, values).values
-    comp = evaluate(targets, values, recompute=graph.Graph(targets).consumers).values
-    for r, c in zip(ref, comp, strict=True):
-        np.testing.assert_array_equal(c, r)
+def broadcasts(v):
+    shapes = [a.shape for a in v.inputs]
+    return v.operation.symbol == "broadcast" or (v.operation.symbol in "+-*/" and shapes[0] != shapes[1])
+
+
+def test_first_and_second_derivatives(check_derivatives, check_edges_once, kink):
+    seen = []
+
+    @settings(deadline=None, max_examples=250, derandomize=True)
+    @given(problem=problems())
+    def check(problem):
+        z, params, values = problem
+        try:
+            check_derivatives(z, params, values)
+        except kink:
+            assume(False)
+        check_edges_once(params, z)
+        # Recomputing everything gives the same bits.
+        gradients = graph.backprop(params, Graph([z]), z)
+        targets = [gradients[x] for x in params]
+        ref = evaluate(targets, values).values
+        comp = evaluate(targets, values, recompute=graph.Graph(targets).consumers).values
+        for r, c in zip(ref, comp, strict=True):
+            np.testing.assert_array_equal(c, r)
+        seen.append(Graph([z]))
+
+    check()
+    # The graphs are what they are meant to be: large, with variables that are used again and with broadcasting.
+    computed = [[v for v in net if v.operation] for net in seen]
+    assert max(map(len, seen)) == MOST_NODES
+    both = [
+        len(net)
+        for net, vs in zip(seen, computed, strict=True)
+        if any(len(net.consumers[v]) > 1 for v in vs) and any(broadcasts(v) for v in vs)
+    ]
+    assert len(both) > 50
+    assert sum(n >= 20 for n in both) > 20
+    times = Counter(v.operation.symbol for vs in computed for v in vs)
+    assert min(times.values()) >= 3, times
 
 
 @settings(deadline=None, max_examples=60, derandomize=True)
@@ -124,7 +148,7 @@ def test_complex_step(problem):
         assert np.linalg.norm(r - c) <= RTOL * (scale + 1)
 
 
-@settings(deadline=None, max_examples=5, derandomize=True)
+@settings(deadline=None, max_examples=10, derandomize=True)
 @given(problem=problems())
 def test_jax_agrees(problem, check_against_jax):
     check_against_jax(*problem)
