@@ -84,7 +84,7 @@ def unfused_steps(network, buffers, stores, data, hyper, weight_decay, tile_boun
         for step in range(control[FIRST_STEP], control[END_STEP]):
             order = at(pointer(data.order), step * net.batch)
             rows = min(net.batch, data.order.size - step * net.batch)
-            _row_phase(net, view, order, rows, places, thread, n_threads)
+            _row_phase(net, view, order, rows, data.order.size - step * net.batch - rows, places, thread, n_threads)
             if barrier(places, n_threads):
                 break
             # After the barrier: thread 0 counts the step before on its way to this one.

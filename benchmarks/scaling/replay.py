@@ -78,9 +78,10 @@ def _play(network, buffers, data, optimizer, hyper, weight_decay, bounds, contro
     place = np.zeros(2, np.int64)
     for step in range(spans.shape[0]):
         order = at(pointer(data.order), step % batches * net.batch)
+        following = (batches - step % batches - 1) * net.batch
         start = now(place)
         for thread in range(first, end):
-            _row_phase(net, view, order, net.batch, places, thread, n_threads)
+            _row_phase(net, view, order, net.batch, following, places, thread, n_threads)
         rows_done = now(place)
         inverse_weight = 1.0 / _batch_weight(view, order, net.batch)
         scalars = _scalars(optimizer, hyper, inverse_weight, control[STEP_COUNT] + 1)

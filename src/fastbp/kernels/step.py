@@ -31,7 +31,7 @@ from fastbp.kernels.gemm import gemm_panel, panel_count, panel_vectors
 from fastbp.kernels.layout import BIAS_ROW, DZ, FIRST_TILE, N_IN, N_OUT, TILES, W_ROWS, WT, WT_ROWS, H, W, entry
 from fastbp.kernels.microkernel import MR, gemm_tile_transposed, panel_width
 from fastbp.kernels.output import loss_gradient_rows
-from fastbp.kernels.panels import gather_rows
+from fastbp.kernels.panels import gather_rows, prefetch_rows
 from fastbp.kernels.run import Block, view_network, view_run
 from fastbp.kernels.simd import at, get, pointer, put
 from fastbp.kernels.transpose import transpose_tile
@@ -102,8 +102,11 @@ def _backward_rows(network, transposed, workspace, first_row, end_row):
 
 
 @inner
-def _row_phase(network, view, order, rows, control, thread, n_threads):
-    """This thread's share of the `rows` rows of a minibatch, a chunk at a time."""
+def _row_phase(network, view, order, rows, following, control, thread, n_threads):
+    """This thread's share of the `rows` rows of a minibatch, a chunk at a time.
+
+    `following` rows come after these in `order`: those of the next minibatch are fetched meanwhile.
+    """
     table = network.table
     last = network.layers - 1
     stride = network.row_capacity * panel_width(view.params)
@@ -117,6 +120,8 @@ def _row_phase(network, view, order, rows, control, thread, n_threads):
         samples = at(view.workspace, entry(table, 0, H))
         n_in = entry(table, 0, N_IN)
         gather_rows(n_in, view.x, view.x_row, view.x_column, order, rows, samples, stride, row, stop)
+        if view.x_column == 1:
+            prefetch_rows(n_in, view.x, view.x_row, at(order, rows), row, min(stop, following))
         forward_rows(network, view.params, view.workspace, 0, row, stop)
         loss_gradient_rows(
             network.loss,
@@ -240,7 +245,9 @@ def _scalars(optimizer, hyper, inverse_weight, step_count):
 
 
 @inner
-def _train_minibatch(net, view, order, rows, batch_weight, optimizer, hyper, weight_decay, tiles, control, thread):
+def _train_minibatch(
+    net, view, order, rows, following, batch_weight, optimizer, hyper, weight_decay, tiles, control, thread
+):
     """Train one minibatch; `tiles` are the first tile of this thread, the end, and the number of threads.
 
     Returns whether a stop was requested, in which case no weight has moved, and for thread 0 the mean loss times rows.
@@ -249,7 +256,8 @@ def _train_minibatch(net, view, order, rows, batch_weight, optimizer, hyper, wei
     total, inverse_weight = 0.0, 1.0 / batch_weight
     for begin in range(0, rows, net.block):
         block = Block(begin, min(net.block, rows - begin), rows)
-        _row_phase(net, view, at(order, begin), block.rows, control, thread, n_threads)
+        left = rows - begin - block.rows + following
+        _row_phase(net, view, at(order, begin), block.rows, left, control, thread, n_threads)
         if barrier(control, n_threads):
             return True, 0.0
         # The count is read here, for all threads have seen here that thread 0 is done with the minibatch before.
@@ -277,8 +285,9 @@ def _train_steps(network, buffers, data, optimizer, hyper, weight_decay, tile_bo
             batch_weight = _batch_weight(view, order, rows)
             if batch_weight == 0.0:
                 continue
+            following = data.order.size - step * net.batch - rows
             stopped, loss = _train_minibatch(
-                net, view, order, rows, batch_weight, optimizer, hyper, weight_decay, tiles, places, thread
+                net, view, order, rows, following, batch_weight, optimizer, hyper, weight_decay, tiles, places, thread
             )
             if stopped:
                 break
