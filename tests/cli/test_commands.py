@@ -77,13 +77,22 @@ def test_ctrl_c_keeps_what_was_learned(tmp_path, mixed_table):
         "label",
     ]
     with subprocess.Popen(
-        [*command, *endless], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path
+        [*command, *endless],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+        # A shell's background job ignores SIGINT, and so does what it starts.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     ) as process:
         for line in process.stdout:
             if "epoch 1/" in line:
                 break
         process.send_signal(signal.SIGINT)
-        shown, errors = process.communicate(timeout=60)
+        try:
+            shown, errors = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert (process.returncode, errors) == (0, "")
     assert "interrupted: 1000000000 were asked for" in shown
     assert "held-out rows" in shown
