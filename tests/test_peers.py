@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 from benchmarks.common import WORKLOADS, Workload
+from benchmarks.documents import load_result, put_between
 from benchmarks.peers import __main__ as command
 from benchmarks.peers import check, driver, report, roofline, worker
 from benchmarks.peers.process import Died, Peer
@@ -314,23 +315,23 @@ class TestReport:
 
     def test_only_what_is_between_the_marks_changes(self):
         text = f"a\n{report.BEGIN}\nold\n{report.END}\nb\n"
-        assert report.put_between_marks(text, "new") == f"a\n{report.BEGIN}\nnew\n{report.END}\nb\n"
+        assert put_between(text, report.BEGIN, report.END, "new") == f"a\n{report.BEGIN}\nnew\n{report.END}\nb\n"
         with pytest.raises(ValueError, match="no marks"):
-            report.put_between_marks("a", "new")
+            put_between("a", report.BEGIN, report.END, "new")
 
     def test_saved_and_loaded(self, tmp_path):
         path = report.save(a_result(), tmp_path / "new")
         assert path.name == "peers-intel-xeon-8488c-2-40ghz-sapphirerapids-1-threads-float32.json"
-        loaded = report.load(path)
+        loaded = load_result(path, report.SCHEMA)
         assert loaded == a_result()
         path.write_text(json.dumps({"schema": report.SCHEMA + 1}), encoding="utf-8")
         with pytest.raises(ValueError, match="schema"):
-            report.load(path)
+            load_result(path, report.SCHEMA)
 
     def test_readme_has_what_was_saved(self):
         text = (ROOT / "README.md").read_text(encoding="utf-8")
         body = text.partition(report.BEGIN)[2].partition(report.END)[0].strip()
-        results = [report.load(path) for path in sorted(command.RESULTS.glob("peers-*.json"))]
+        results = [load_result(path, report.SCHEMA) for path in sorted(command.RESULTS.glob("peers-*.json"))]
         by_machine = itertools.groupby(results, lambda result: (result["cpu"], result["llvm_cpu"]))
         groups = [[r for r in group if r["dtype"] == "float32"] for _, group in by_machine]
         assert body in ([report.section(group) for group in groups] or [""])

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from benchmarks.common import WORKLOADS, Workload
+from benchmarks.documents import load_result, put_between
 from benchmarks.scaling import __main__ as command
 from benchmarks.scaling import model, replay, report
 from benchmarks.scaling.model import CORES, Division, Machine, Shares, Terms
@@ -255,11 +256,11 @@ class TestReport:
     def test_saved_and_loaded(self, tmp_path):
         path = tmp_path / "new" / "scaling.json"
         report.save(a_result(), path)
-        assert report.load(path) == a_result()
-        assert report.section(report.load(path)) == report.section(a_result())
+        assert load_result(path, report.SCHEMA) == a_result()
+        assert report.section(load_result(path, report.SCHEMA)) == report.section(a_result())
         path.write_text(json.dumps({"schema": report.SCHEMA + 1}), encoding="utf-8")
         with pytest.raises(ValueError, match="schema"):
-            report.load(path)
+            load_result(path, report.SCHEMA)
 
     def test_the_machine_is_what_was_measured_in_the_middle(self):
         machines = [FREE._replace(near_written=seconds) for seconds in (3.0, 1.0, 9.0)]
@@ -297,15 +298,15 @@ class TestReport:
 
     def test_only_what_is_between_the_marks_changes(self):
         text = f"a\n{report.BEGIN}\nold\n{report.END}\nb\n"
-        assert report.put_between_marks(text, "new\\1") == f"a\n{report.BEGIN}\nnew\\1\n{report.END}\nb\n"
+        assert put_between(text, report.BEGIN, report.END, "new\\1") == f"a\n{report.BEGIN}\nnew\\1\n{report.END}\nb\n"
         with pytest.raises(ValueError, match="no marks"):
-            report.put_between_marks("a", "new")
+            put_between("a", report.BEGIN, report.END, "new")
 
     def test_the_page_has_what_was_saved(self):
         text = (ROOT / "docs" / "scaling.md").read_text(encoding="utf-8")
         body = text.partition(report.BEGIN)[2].partition(report.END)[0].strip()
         saved = sorted((ROOT / "benchmarks" / "results").glob("scaling-*.json"))
-        assert body in [report.section(report.load(path)) for path in saved]
+        assert body in [report.section(load_result(path, report.SCHEMA)) for path in saved]
 
 
 class TestCommand:

@@ -14,6 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from benchmarks.common import WORKLOADS, Workload
+from benchmarks.documents import load_result, put_between
 from benchmarks.peers import report
 from benchmarks.peers.driver import OURS, QUICK, Disagreement, Effort, Nobody, compare, started
 from benchmarks.peers.process import Died
@@ -92,7 +93,7 @@ def write(results: list[dict]) -> None:
 
     readme = ROOT / "README.md"
     text = readme.read_text(encoding="utf-8")
-    readme.write_text(report.put_between_marks(text, report.section(results)), encoding="utf-8")
+    readme.write_text(put_between(text, report.BEGIN, report.END, report.section(results)), encoding="utf-8")
     draw(results, ROOT / "docs" / "img" / "peers.svg")
 
 
@@ -100,7 +101,7 @@ def main() -> None:
     options = parse()
     try:
         if options.saved:
-            results = [report.load(path) for path in options.saved]
+            results = [load_result(path, report.SCHEMA) for path in options.saved]
         else:
             results = [run(options, threads) for threads in options.threads]
     except (Died, Disagreement, Nobody) as error:

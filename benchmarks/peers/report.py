@@ -60,20 +60,6 @@ def save(result: dict, folder: Path) -> Path:
     return path
 
 
-def load(path: Path) -> dict:
-    """Read a result.
-
-    Raises
-    ------
-    ValueError
-        If it was written by another version of this program.
-    """
-    result = json.loads(path.read_text(encoding="utf-8"))
-    if result.get("schema") != SCHEMA:
-        raise ValueError(f"{path} has schema {result.get('schema')}, not {SCHEMA}")
-    return result
-
-
 def count(number: int, noun: str) -> str:
     """Return "1 thread" or "2 threads"."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
@@ -170,18 +156,3 @@ def section(results: list[dict]) -> str:
     """Return what stands between the marks in README."""
     parts = [f"{caption(result)}\n\n{table(result)}" for result in results]
     return "\n\n".join([PICTURE, *parts])
-
-
-def put_between_marks(text: str, body: str) -> str:
-    """Return a document with what stands between its marks replaced.
-
-    Raises
-    ------
-    ValueError
-        If it has no such marks.
-    """
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise ValueError(f"there are no marks {BEGIN} and {END}")
-    return f"{before}{BEGIN}\n{body}\n{END}{after}"

@@ -11,6 +11,7 @@ import argparse
 from pathlib import Path
 
 from benchmarks.common import WORKLOADS
+from benchmarks.documents import load_result, put_between
 from benchmarks.scaling import report
 from benchmarks.scaling.machine import measure_machine, together
 from benchmarks.scaling.replay import FULL, QUICK, Disagreement, check, measure_shares, measure_steps
@@ -56,7 +57,7 @@ def measure(options: argparse.Namespace) -> dict:
 def main() -> None:
     options = parse()
     try:
-        result = measure(options) if options.costs is None else report.load(options.costs)
+        result = measure(options) if options.costs is None else load_result(options.costs, report.SCHEMA)
     except (Disagreement, ValueError) as error:
         raise SystemExit(str(error)) from error
     if options.save:
@@ -68,7 +69,7 @@ def main() -> None:
         from benchmarks.scaling.plot import draw  # only here, for matplotlib is not quick to import
 
         page = ROOT / "docs" / "scaling.md"
-        text = report.put_between_marks(page.read_text(encoding="utf-8"), report.section(result))
+        text = put_between(page.read_text(encoding="utf-8"), report.BEGIN, report.END, report.section(result))
         page.write_text(text, encoding="utf-8")
         draw(result, ROOT / "docs" / "img" / "scaling.svg")
 

@@ -2,7 +2,6 @@
 
 import datetime
 import json
-import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -115,20 +114,6 @@ def save(result: dict, path: Path) -> None:
     """Write costs into a file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(rounded(result), indent=1) + "\n", encoding="utf-8")
-
-
-def load(path: Path) -> dict:
-    """Read costs.
-
-    Raises
-    ------
-    ValueError
-        If they were written by another version of this program.
-    """
-    result = json.loads(path.read_text(encoding="utf-8"))
-    if result.get("schema") != SCHEMA:
-        raise ValueError(f"{path} has schema {result.get('schema')}, not {SCHEMA}")
-    return result
 
 
 def prediction(costs: Costs, machine: Machine, dtype: str) -> Prediction:
@@ -246,19 +231,3 @@ def section(result: dict) -> str:
         check_table(result),
     ]
     return "\n\n".join(filter(None, parts))
-
-
-def put_between_marks(text: str, body: str) -> str:
-    """Return a document with what stands between its marks replaced.
-
-    Raises
-    ------
-    ValueError
-        If it has no such marks.
-    """
-    marked, found = re.subn(
-        f"{re.escape(BEGIN)}.*{re.escape(END)}", lambda _: f"{BEGIN}\n{body}\n{END}", text, flags=re.DOTALL
-    )
-    if found != 1:
-        raise ValueError(f"there are no marks {BEGIN} and {END}")
-    return marked

@@ -7,7 +7,7 @@ most of the work: every weight is used once.
 from fastbp.jit import inner, jit
 from fastbp.kernels.codes import Activation
 from fastbp.kernels.epilogue import bias_activation_panel
-from fastbp.kernels.gemm import panel_count, panel_vectors
+from fastbp.kernels.gemm import column_offset, panel_count, panel_vectors
 from fastbp.kernels.microkernel import MR, gemm_tile_in_place, panel_width
 from fastbp.kernels.output import output_scratch, softmax_rows
 from fastbp.kernels.panels import unpack_rows
@@ -51,12 +51,6 @@ def few_rows_workspace(sizes: tuple[int, ...], width: int) -> tuple[int, int]:
 
 
 @inner
-def _place(column, c_panel, c):
-    """Where a column is in the first row of panels that begin `c_panel` elements apart."""
-    return column // panel_width(c) * c_panel + column % panel_width(c)
-
-
-@inner
 def _row_times_matrix(k, columns, a, w, c, c_panel):
     """c := a . w for a single row: the weights are read once, from the first to the last, nothing is computed in vain.
 
@@ -64,7 +58,7 @@ def _row_times_matrix(k, columns, a, w, c, c_panel):
     """
     lanes = lanes_of(c)
     for j in range(0, columns, lanes):
-        store(c, _place(j, c_panel, c), zeros(c))
+        store(c, column_offset(j, c_panel, c), zeros(c))
     whole = k // 4 * 4
     for i in range(0, whole, 4):
         # Four rows at a time: c is read and written once for them.
@@ -74,19 +68,19 @@ def _row_times_matrix(k, columns, a, w, c, c_panel):
         x2, x3 = splat(get(a, i + 2), c), splat(get(a, i + 3), c)
         full = columns // lanes * lanes
         for j in range(0, full, lanes):
-            place = _place(j, c_panel, c)
+            place = column_offset(j, c_panel, c)
             total = fma(x1, load(w1, j), fma(x0, load(w0, j), load(c, place)))
             store(c, place, fma(x3, load(w3, j), fma(x2, load(w2, j), total)))
         if full < columns:
             inside = first_lanes(columns - full, c)
-            place = _place(full, c_panel, c)
+            place = column_offset(full, c_panel, c)
             total = fma(x0, load_where(w0, full, inside), load(c, place))
             total = fma(x2, load_where(w2, full, inside), fma(x1, load_where(w1, full, inside), total))
             store(c, place, fma(x3, load_where(w3, full, inside), total))
     for i in range(whole, k):
         x0, w0 = splat(get(a, i), c), at(w, i * columns)
         for j in range(0, columns, lanes):
-            place = _place(j, c_panel, c)
+            place = column_offset(j, c_panel, c)
             store(c, place, fma(x0, load_where(w0, j, first_lanes(columns - j, c)), load(c, place)))
 
 

@@ -11,7 +11,7 @@ from fastbp.jit import inner
 from fastbp.kernels.microkernel import MR, NV, gemm_tile, panel_width
 from fastbp.kernels.simd import at, lanes_of, line_of, prefetch
 
-__all__ = ["gemm_panel", "panel_count", "panel_vectors", "prefetch_share"]
+__all__ = ["column_offset", "gemm_panel", "panel_count", "panel_vectors", "prefetch_share"]
 
 
 @inner
@@ -25,6 +25,12 @@ def panel_vectors(columns, panel, p):
     """Number of vectors that hold the columns of panel `panel`."""
     left = columns - panel * panel_width(p)
     return min(NV, (left + lanes_of(p) - 1) // lanes_of(p))
+
+
+@inner
+def column_offset(column, stride, p):
+    """Offset of column `column` from the row's start in the first panel, with panels `stride` elements apart."""
+    return column // panel_width(p) * stride + column % panel_width(p)
 
 
 @inner

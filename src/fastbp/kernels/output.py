@@ -11,7 +11,7 @@ many rows as there are lanes, and maxima and sums run from one vector to the nex
 
 from fastbp.jit import inner
 from fastbp.kernels.codes import Loss
-from fastbp.kernels.gemm import panel_count
+from fastbp.kernels.gemm import column_offset, panel_count
 from fastbp.kernels.microkernel import MR, panel_width
 from fastbp.kernels.simd import (
     at,
@@ -59,17 +59,11 @@ def _scratch_square(columns, scratch, number):
 
 
 @inner
-def _place(column, stride, p):
-    """Offset of column `column`, a multiple of the number of lanes, from the row's start in the first panel."""
-    return column // panel_width(p) * stride + column % panel_width(p)
-
-
-@inner
 def _turn_output(columns, z, stride, height, turned):
     """The `height` rows at `z` of a panel matrix as columns: turned[c * NR + r] = z[r, c]."""
     width, lanes = panel_width(z), lanes_of(z)
     for column in range(0, columns, lanes):
-        source = at(z, _place(column, stride, z))
+        source = at(z, column_offset(column, stride, z))
         for row in range(0, height, MR):
             transpose_tile(1, at(source, row * width), at(turned, column * width + row))
 

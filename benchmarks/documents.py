@@ -1,0 +1,33 @@
+"""Saved results, and pages that have a part written from them."""
+
+import json
+from pathlib import Path
+
+
+def load_result(path: Path, schema: int) -> dict:
+    """Read a result.
+
+    Raises
+    ------
+    ValueError
+        If it was written by another version of the program.
+    """
+    result = json.loads(path.read_text(encoding="utf-8"))
+    if result.get("schema") != schema:
+        raise ValueError(f"{path} has schema {result.get('schema')}, not {schema}")
+    return result
+
+
+def put_between(text: str, begin: str, end: str, body: str) -> str:
+    """Return a document with what stands between two marks replaced.
+
+    Raises
+    ------
+    ValueError
+        If it has no such marks.
+    """
+    before, found_begin, rest = text.partition(begin)
+    _, found_end, after = rest.partition(end)
+    if not (found_begin and found_end):
+        raise ValueError(f"there are no marks {begin} and {end}")
+    return f"{before}{begin}\n{body}\n{end}{after}"
