@@ -4,7 +4,7 @@
     python -m benchmarks.cost --first 4
 
 ReLU, softmax cross-entropy, Adam. Multiply-adds are counted while the graph of the objective and its gradient runs.
-Memory:
+Second derivatives are compared with differences of the gradient before they are timed. Memory:
 
 - refbp, kept: activations and deltas of a minibatch, predicted, and counted in the arrays of the two passes.
 - refbp: `tracemalloc`'s peak over an epoch of three shuffled minibatches of `refbp.training`, parameters included, data
@@ -21,6 +21,7 @@ The caller's arrays are in none of fastbp's figures.
 import argparse
 import ctypes
 import json
+import statistics
 import subprocess
 import sys
 import tracemalloc
@@ -28,7 +29,7 @@ import tracemalloc
 import numpy as np
 
 import refbp
-from benchmarks.common import WORKLOADS, Problem, Workload, make_problem
+from benchmarks.common import WORKLOADS, Problem, Workload, make_problem, seconds
 from benchmarks.memory import _resident, _start
 from fastbp.kernels.vectors import lanes
 from fastbp.optimizers import SGD, Adam
@@ -43,6 +44,7 @@ from refbp.optimizers import SGD as ReferenceSGD
 from refbp.training import run_epoch
 
 STEPS = 3
+DERIVED = 5  # networks whose second derivatives are taken
 SETTINGS = {"activation": "relu", "loss": "log_loss", "weight_decay": 1e-4}
 DTYPES = ("float32", "float64")
 OPTIMIZERS = {
@@ -174,6 +176,57 @@ def memory_rows(workloads: tuple[Workload, ...]) -> list[list[str | int]]:
     return rows
 
 
+def second_derivative_rows(workloads: tuple[Workload, ...]) -> list[list[str | int]]:
+    """Fill the third table: J, its gradient, and the product of its Hessian with a vector, each for itself."""
+    rows: list[list[str | int]] = []
+    for workload in workloads:
+        problem = make_problem(workload, 1, np.float64)
+        net = graph.mlp(workload.sizes, workload.batch, **{**SETTINGS, "activation": "tanh"})
+        params = net.weights + net.biases
+        vs = [graph.variable(f"v{i}", p.shape) for i, p in enumerate(params)]
+        gradients = list(graph.backprop(params, net.graph, net.J).values())
+        products = graph.hessian_vector_product(net.J, params, vs, net.graph)
+        arrays = [problem.x, problem.y, *problem.weights, *problem.biases]
+        values = dict(zip([net.v["x"], net.v["y"], *params], arrays, strict=True))
+        check_product(gradients, products, params, vs, values)
+        first = None
+        for name, targets in (("J", [net.J]), ("gradient", gradients), ("H v", products)):
+            run = graph.evaluate(targets, values)
+            taken = statistics.median(seconds(lambda g=targets, v=values: graph.evaluate(g, v)) for _ in range(9))
+            first = first or taken
+            rows.append(
+                [
+                    f"{workload}, {name}",
+                    run.trace.operations,
+                    run.trace.multiply_adds,
+                    f"{1e3 * taken:.2f}",
+                    f"{taken / first:.1f}",
+                ]
+            )
+    return rows
+
+
+def check_product(
+    gradients: list[graph.Variable],
+    products: list[graph.Variable],
+    params: list[graph.Variable],
+    vs: list[graph.Variable],
+    values: dict[graph.Variable, np.ndarray],
+) -> None:
+    """Compare H v with the centred difference of the gradient along v; leaves v among the values."""
+    rng = np.random.default_rng(0)
+    values |= {v: rng.standard_normal(v.shape) for v in vs}
+    step = 1e-5
+    ends = [
+        graph.evaluate(
+            gradients, values | {p: values[p] + way * values[v] for p, v in zip(params, vs, strict=True)}
+        ).values
+        for way in (step, -step)
+    ]
+    for product, up, down in zip(graph.evaluate(products, values).values, *ends, strict=True):
+        np.testing.assert_allclose(product, (up - down) / (2 * step), rtol=1e-5, atol=1e-6)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--first", type=int, default=len(WORKLOADS), help="only so many workloads")
@@ -199,6 +252,9 @@ def main() -> None:
         "r/t",
     ]
     print("\n".join(table(heads, memory_rows(workloads))))
+    print("\nsecond derivatives with tanh, in float64: operations, multiply-adds, milliseconds, times those of J")
+    heads = ["network", "operations", "multiply-adds", "ms", "of J"]
+    print("\n".join(table(heads, second_derivative_rows(workloads[:DERIVED]))))
 
 
 if __name__ == "__main__":
