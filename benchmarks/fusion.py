@@ -34,7 +34,8 @@ from fastbp.kernels.step import _batch_weight, _row_phase, _scalars, _sum_losses
 from fastbp.kernels.update import Scalars, update_tile
 from fastbp.memory import aligned_zeros
 from fastbp.optimizers import Adam
-from fastbp.session import Session, Team
+from fastbp.engine import Team
+from fastbp.session import Session
 from fastbp.threads import allowed_cpus
 
 ADAM = int(Optimizer.ADAM)
@@ -84,12 +85,14 @@ def unfused_steps(network, buffers, stores, data, hyper, weight_decay, tile_boun
         for step in range(control[FIRST_STEP], control[END_STEP]):
             order = at(pointer(data.order), step * net.batch)
             rows = min(net.batch, data.order.size - step * net.batch)
-            _row_phase(net, view, order, rows, data.order.size - step * net.batch - rows, places, thread, n_threads)
+            _row_phase(
+                net, view, None, order, rows, data.order.size - step * net.batch - rows, places, thread, n_threads
+            )
             if barrier(places, n_threads):
                 break
             # After the barrier: thread 0 counts the step before on its way to this one.
             scalars = _scalars(ADAM, hyper, 1.0 / _batch_weight(view, order, rows), control[STEP_COUNT] + 1)
-            _tile_phase(net, store, Block(0, rows, rows), STORE, scalars, weight_decay, first, end, thread)
+            _tile_phase(net, store, None, order, Block(0, rows, rows), STORE, scalars, weight_decay, first, end, thread)
             _optimizer_pass(net, view, store.moment_1, scalars, first, end)
             if thread == 0:
                 buffers.totals[0] += _sum_losses(view.losses, rows) * rows * scalars.inverse_weight

@@ -25,7 +25,8 @@ from fastbp.kernels.step import _batch_weight, _row_phase, _scalars, _sum_losses
 from fastbp.memory import aligned_zeros
 from fastbp.optimizers import Adam
 from fastbp.plan import tile_bounds
-from fastbp.session import Session, Team
+from fastbp.engine import Team
+from fastbp.session import Session
 
 # Not `fastbp.jit`: its disk cache is keyed by the sources of the package, which this file is not one of.
 jit = numba.njit(nogil=True, error_model="numpy")
@@ -81,13 +82,13 @@ def _play(network, buffers, data, optimizer, hyper, weight_decay, bounds, contro
         following = (batches - step % batches - 1) * net.batch
         start = now(place)
         for thread in range(first, end):
-            _row_phase(net, view, order, net.batch, following, places, thread, n_threads)
+            _row_phase(net, view, None, order, net.batch, following, places, thread, n_threads)
         rows_done = now(place)
         inverse_weight = 1.0 / _batch_weight(view, order, net.batch)
         scalars = _scalars(optimizer, hyper, inverse_weight, control[STEP_COUNT] + 1)
         begin = now(place)
         # Scratch 0: a thread's own would lie behind that of all threads before it.
-        _tile_phase(net, view, block, optimizer, scalars, weight_decay, bounds[first], bounds[end], 0)
+        _tile_phase(net, view, None, order, block, optimizer, scalars, weight_decay, bounds[first], bounds[end], 0)
         tiles_done = now(place)
         buffers.totals[0] += _sum_losses(view.losses, net.batch) * net.batch * inverse_weight
         control[STEP_COUNT] += 1

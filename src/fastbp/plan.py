@@ -89,7 +89,7 @@ def _row_chunk(sizes: tuple[int, ...], itemsize: int) -> int:
     return int(np.clip(_round_up((1 << 19) // row_bytes, 4 * TARGET.mr), 128, MOST_ROWS))
 
 
-def make_plan(layer_sizes: tuple[int, ...], batch: int, dtype: np.dtype) -> Plan:
+def make_plan(layer_sizes: tuple[int, ...], batch: int, dtype: np.dtype, *, sparse: bool = False) -> Plan:
     """Lay out a network.
 
     Parameters
@@ -100,6 +100,8 @@ def make_plan(layer_sizes: tuple[int, ...], batch: int, dtype: np.dtype) -> Plan
         Largest minibatch.
     dtype : dtype
         float32 or float64.
+    sparse : bool
+        Whether the samples are: then the workspace has no place for them.
     """
     width = TARGET.nv * lanes(dtype)
     mr = TARGET.mr
@@ -114,7 +116,8 @@ def make_plan(layer_sizes: tuple[int, ...], batch: int, dtype: np.dtype) -> Plan
         return -(-columns // width)
 
     table[0, H] = 0
-    workspace = panels(layer_sizes[0]) * capacity * width
+    if not sparse:
+        workspace = panels(layer_sizes[0]) * capacity * width
     for index, (n_in, n_out) in enumerate(pairwise(layer_sizes)):
         row = table[index]
         row[N_IN], row[N_OUT] = n_in, n_out
@@ -144,7 +147,7 @@ def make_plan(layer_sizes: tuple[int, ...], batch: int, dtype: np.dtype) -> Plan
         output_scratch(layer_sizes[-1], width),
         int(tiles),
         kc=144 // width * width,
-        row_chunk=_row_chunk(layer_sizes, np.dtype(dtype).itemsize),
+        row_chunk=_row_chunk(layer_sizes[1:] if sparse else layer_sizes, np.dtype(dtype).itemsize),
     )
 
 

@@ -11,6 +11,7 @@ from fastbp.kernels.vectors import lanes
 from fastbp.memory import addressable, aligned_zeros
 from fastbp.packing import pack_parameters
 from fastbp.plan import layer_sizes, make_network, make_plan, step_flops
+from fastbp.samples import SamplesLike, SparseRows, kernel_samples, place
 from fastbp.target import TARGET
 from fastbp.threads import choose_threads, run_on_threads
 
@@ -23,7 +24,7 @@ _FEW = 32
 def predict(
     weights: list[np.ndarray],
     biases: list[np.ndarray],
-    x: np.ndarray,
+    x: SamplesLike,
     *,
     activation: str,
     output: str,
@@ -37,7 +38,7 @@ def predict(
     ----------
     weights, biases : list of ndarray [read]
         (n_in, n_out) and (n_out,) arrays, all float32 or all float64.
-    x : ndarray, (n, n_in) [read]
+    x : ndarray or SparseRows, (n, n_in) [read]
         Samples; any strides.
     activation : str
         Of the hidden layers.
@@ -52,9 +53,12 @@ def predict(
         Of the dtype of the weights.
     """
     dtype = weights[0].dtype
-    sizes = layer_sizes(weights)
-    x = addressable(x, dtype)
     n = x.shape[0]
+    if not isinstance(x, SparseRows):
+        x = addressable(x, dtype)
+    elif n <= _FEW:
+        x, weights = _occupied_columns(x, weights)
+    sizes = layer_sizes(weights)
     result = np.empty((n, sizes[-1]), dtype=dtype)
     threads = choose_threads(n_threads, step_flops(sizes, n) / 3, math.ceil(n / TARGET.mr))
     if n <= _FEW and all(p.flags.c_contiguous and p.flags.aligned for p in (*weights, *biases)):
@@ -62,6 +66,18 @@ def predict(
     else:
         _predict_many(weights, biases, x, sizes, activation, output, threads, result)
     return result
+
+
+def _occupied_columns(x: SparseRows, weights: list[np.ndarray]) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Return sparse samples as a dense matrix of the columns that hold anything, and the weights that go with it."""
+    elements = slice(x.starts[0], x.starts[-1])
+    columns, places = np.unique(x.indices[elements], return_inverse=True)
+    if columns.size == 0:
+        columns = np.zeros(1, dtype=columns.dtype)
+    rows = np.repeat(np.arange(len(x)), np.diff(x.starts))
+    dense = np.zeros((len(x), columns.size), dtype=weights[0].dtype)
+    np.add.at(dense, (rows, places), x.values[elements])
+    return dense, [np.ascontiguousarray(weights[0][columns]), *weights[1:]]
 
 
 def _predict_few(
@@ -85,27 +101,27 @@ def _predict_few(
 def _predict_many(
     weights: list[np.ndarray],
     biases: list[np.ndarray],
-    x: np.ndarray,
+    x: SamplesLike,
     sizes: tuple[int, ...],
     activation: str,
     output: str,
     threads: int,
     result: np.ndarray,
 ) -> None:
-    n, dtype = len(x), x.dtype
-    chunk = max(1, min(n, make_plan(sizes, 1, dtype).row_chunk))
-    plan = make_plan(sizes, chunk, dtype)
+    n, dtype, sparse = len(x), weights[0].dtype, isinstance(x, SparseRows)
+    chunk = max(1, min(n, make_plan(sizes, 1, dtype, sparse=sparse).row_chunk))
+    plan = make_plan(sizes, chunk, dtype, sparse=sparse)
     network = make_network(plan, activation, int(ACTIVATIONS[output]), 0)
     params = aligned_zeros(plan.params, dtype)
     pack_parameters(plan.table, [*weights, *biases], params, plan.panel_width)
     n_chunks = math.ceil(n / chunk)
     threads = max(1, min(threads, n_chunks))
     order = np.arange(chunk)
-    strides = [stride // dtype.itemsize for stride in x.strides]
+    dense, samples = place(x), kernel_samples(x, 0, 1)
 
     def work(thread: int) -> None:
         workspace, scratch = aligned_zeros(plan.workspace, dtype), aligned_zeros(plan.scratch, dtype)
         first, end = n_chunks * thread // threads * chunk, min(n_chunks * (thread + 1) // threads * chunk, n)
-        predict_rows(network, params, workspace, scratch, x.ctypes.data, *strides, order, result, first, end)
+        predict_rows(network, params, workspace, scratch, *dense, samples, order, result, first, end)
 
     run_on_threads(work, threads)

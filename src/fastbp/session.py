@@ -1,58 +1,27 @@
-"""One training run between Python and the kernels: buffers, packing, worker threads.
+"""One training run between Python and the kernels.
 
-A `Session` takes the caller's arrays into panel order, trains on them epoch by epoch,
-and writes back. Between the minibatches of an epoch nothing returns to Python, but for
-a breath every few hundredths of a second in which Ctrl-C is noticed.
+A `Session` takes the caller's parameters into panel order, trains them epoch by epoch,
+and writes them back.
 """
 
 import math
-import time
-from types import TracebackType
-from typing import NamedTuple, Self
 
 import numpy as np
 
-from fastbp.kernels.barrier import (
-    CONTROL_SIZE,
-    END_STEP,
-    FIRST_STEP,
-    SHUTDOWN,
-    SPINS,
-    STEP_COUNT,
-    STOP_REQUEST,
-)
-from fastbp.kernels.codes import LOSSES, OUTPUT_OF_LOSS, Loss
+from fastbp.engine import Engine
 from fastbp.kernels.codes import Optimizer as OptimizerCode
-from fastbp.kernels.run import Buffers, Data
-from fastbp.kernels.step import train_steps, transpose_weights
-from fastbp.memory import addressable, aligned_zeros
 from fastbp.optimizers import Adam, Optimizer
-from fastbp.pace import SLICE_SECONDS, Pace
 from fastbp.packing import pack_parameters, unpack_parameters
-from fastbp.plan import Plan, layer_sizes, make_network, make_plan, step_flops, tile_bounds
-from fastbp.target import TARGET
-from fastbp.threads import Job, allowed_cpus, choose_threads
+from fastbp.plan import layer_sizes
+from fastbp.samples import SamplesLike
 
-__all__ = ["Session", "Team"]
-
-# A guess of a core's speed that errs on the slow side: whether a minibatch may outlast a slice, before any was timed.
-_SLOW_FLOPS_PER_SECOND = 2e10
-# Minibatches of more work than this are trained quicker by more threads wherever the system has put them.
-_MOST_FLOPS_ALONE = 1e8
+__all__ = ["Session"]
 
 
 def _optimizer_code(optimizer: Optimizer) -> OptimizerCode:
     if isinstance(optimizer, Adam):
         return OptimizerCode.ADAM
     return OptimizerCode.NESTEROV if optimizer.nesterov else OptimizerCode.SGD
-
-
-def _targets(loss: str, y: np.ndarray, dtype: np.dtype) -> tuple[Loss, np.ndarray]:
-    """Return the code of a loss and the targets as its kernel wants them."""
-    code = LOSSES[loss]
-    if code == Loss.LOG_LOSS and np.count_nonzero(y) == len(y) and (y.max(axis=1) == 1).all():
-        return Loss.ONE_HOT_LOG_LOSS, y.argmax(axis=1).astype(dtype)
-    return code, np.ascontiguousarray(y, dtype=dtype)
 
 
 def _set_step_count(optimizer: Adam, t: int) -> None:
@@ -62,20 +31,7 @@ def _set_step_count(optimizer: Adam, t: int) -> None:
         optimizer.learning_rate = optimizer.learning_rate_init * correction
 
 
-class Team(NamedTuple):
-    """Threads that train together: the first tile of each and the end, and the array that directs them."""
-
-    bounds: np.ndarray
-    control: np.ndarray
-
-
-def _make_team(plan: Plan, n_threads: int) -> Team:
-    control = np.zeros(CONTROL_SIZE, dtype=np.int64)
-    control[SPINS] = 0 if n_threads > allowed_cpus() else 2000
-    return Team(tile_bounds(plan, n_threads), control)
-
-
-class Session:
+class Session(Engine):
     """A training run on the arrays of its caller. Use it as a context manager.
 
     Parameters
@@ -84,22 +40,8 @@ class Session:
         (n_in, n_out) and (n_out,) arrays, all float32 or all float64. Read at the start, written by `sync`.
     optimizer : SGD or Adam [read+write]
         Settings are read at every epoch; moments at the start, and written by `sync`.
-    x : ndarray, (n, n_in) [read]
-        Samples; any strides. Must not change while the session lives.
-    y : ndarray, (n, n_out) [read]
-        Targets.
-    activation : str
-        Of the hidden layers.
-    loss : str
-        Name of the loss.
-    weight_decay : float
-        Strength of the penalty.
-    batch_size : int
-        Rows in a minibatch.
-    sample_weight : ndarray, (n,), optional [read]
-        Weights of the samples. Minibatches whose weights sum to 0 are passed over.
-    n_threads : int, optional
-        See `threads.choose_threads`.
+    x, y, activation, loss, weight_decay, batch_size, sample_weight, n_threads
+        See `Engine`.
     """
 
     def __init__(
@@ -107,7 +49,7 @@ class Session:
         weights: list[np.ndarray],
         biases: list[np.ndarray],
         optimizer: Optimizer,
-        x: np.ndarray,
+        x: SamplesLike,
         y: np.ndarray,
         *,
         activation: str,
@@ -117,64 +59,21 @@ class Session:
         sample_weight: np.ndarray | None = None,
         n_threads: int | None = None,
     ) -> None:
-        dtype = weights[0].dtype
-        sizes = layer_sizes(weights)
         self._weights, self._biases, self._optimizer = weights, biases, optimizer
-        self._x = addressable(x, dtype)
-        loss_code, self._y = _targets(loss, y, dtype)
-        self._n = x.shape[0]
-        self._batch = min(batch_size, self._n)
-        self._plan = make_plan(sizes, self._batch, dtype)
-        output = OUTPUT_OF_LOSS[LOSSES[loss]]
-        self._network = make_network(self._plan, activation, output, loss_code)
-        flops = step_flops(sizes, self._batch)
-        self._n_threads = choose_threads(n_threads, flops, math.ceil(self._plan.block / TARGET.mr))
-        self._optimizer_code = int(_optimizer_code(optimizer))
-        self._weight_decay = float(weight_decay)
-        self._hyper = np.zeros(5)
-        self._alone = _make_team(self._plan, 1)
-        self._team = _make_team(self._plan, self._n_threads) if self._n_threads > 1 else self._alone
-        self._step_count = 0
-        self._buffers = self._make_buffers(dtype)
-        self._data = Data(
-            self._x.ctypes.data,
-            self._x.strides[0] // dtype.itemsize,
-            self._x.strides[1] // dtype.itemsize,
-            self._y.ctypes.data,
-            np.empty(0) if sample_weight is None else np.ascontiguousarray(sample_weight, dtype=np.float64),
-            np.arange(self._n),
+        super().__init__(
+            layer_sizes(weights),
+            weights[0].dtype,
+            _optimizer_code(optimizer),
+            x,
+            y,
+            activation=activation,
+            loss=loss,
+            weight_decay=weight_decay,
+            batch_size=batch_size,
+            sample_weight=sample_weight,
+            n_threads=n_threads,
         )
         self._pack()
-        self._pace = Pace(may_change=n_threads is None and self._n_threads > 1 and flops < _MOST_FLOPS_ALONE)
-        # A minibatch that outlasts a slice must not keep the calling thread: it is the one that hears Ctrl-C.
-        self._long_steps = flops / _SLOW_FLOPS_PER_SECOND / self._n_threads > SLICE_SECONDS
-        # Have the kernel compiled before the workers ask for it, by a slice without minibatches.
-        self._call(self._alone, 0)
-        self._workers = self._start_workers()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def _make_buffers(self, dtype: np.dtype) -> Buffers:
-        plan = self._plan
-        adam = isinstance(self._optimizer, Adam)
-        return Buffers(
-            params=aligned_zeros(plan.params, dtype),
-            moment_1=aligned_zeros(plan.params, dtype),
-            moment_2=aligned_zeros(plan.params if adam else 0, dtype),
-            transposed=aligned_zeros(plan.transposed, dtype),
-            gradient=aligned_zeros(plan.gradient, dtype),
-            workspace=aligned_zeros(plan.workspace, dtype),
-            scratch=aligned_zeros(plan.scratch * self._n_threads, dtype),
-            losses=aligned_zeros(plan.block, np.dtype(np.float64)),
-            penalties=aligned_zeros(plan.tiles, np.dtype(np.float64)),
-            totals=np.zeros(1),
-        )
 
     def _moments(self) -> list[tuple[str, np.ndarray]]:
         """Names of the optimizer's lists of moments, and the buffer of each."""
@@ -191,47 +90,7 @@ class Session:
                 pack_parameters(table, arrays, buffer, width)
         if isinstance(self._optimizer, Adam):
             self._step_count = self._optimizer.t
-        transpose_weights(self._network, self._buffers.params, self._buffers.transposed)
-
-    def _call(self, team: Team, thread: int) -> None:
-        train_steps(
-            self._network,
-            self._buffers,
-            self._data,
-            self._optimizer_code,
-            self._hyper,
-            self._weight_decay,
-            team.bounds,
-            team.control,
-            thread,
-        )
-
-    def _start_workers(self) -> list[Job]:
-        return [Job(lambda thread: self._call(self._team, thread), thread) for thread in range(1, self._n_threads)]
-
-    def _run_slice(self, first: int, end: int) -> None:
-        team = self._alone if self._pace.alone else self._team
-        team.control[FIRST_STEP], team.control[END_STEP] = first, end
-        team.control[STEP_COUNT] = self._step_count
-        try:
-            if self._long_steps:
-                self._wait_for_slice(team)
-            else:
-                self._call(team, 0)
-        finally:
-            self._step_count = int(team.control[STEP_COUNT])
-
-    def _wait_for_slice(self, team: Team) -> None:
-        runner = Job(lambda thread: self._call(team, thread), 0)
-        try:
-            while not runner.wait(SLICE_SECONDS):
-                pass
-        except BaseException:
-            team.control[STOP_REQUEST] = 1
-            runner.finish()
-            raise
-        finally:
-            team.control[STOP_REQUEST] = 0
+        self._transpose()
 
     def _read_settings(self) -> None:
         optimizer = self._optimizer
@@ -267,19 +126,7 @@ class Session:
         if order is not None:
             np.copyto(self._data.order, order)
         self._read_settings()
-        self._buffers.totals[:] = 0.0
-        self._buffers.penalties[:] = 0.0
-        steps = math.ceil(self._n / self._batch)
-        done = 0
-        while done < steps:
-            end = min(done + self._pace.steps, steps)
-            start = time.perf_counter()
-            self._run_slice(done, end)
-            seconds = time.perf_counter() - start
-            self._long_steps = seconds / (end - done) > SLICE_SECONDS
-            self._pace.learn(end - done, seconds)
-            done = end
-        return float((self._buffers.totals[0] + self._buffers.penalties.sum()) / self._n)
+        return self._run()
 
     def sync_parameters(self) -> None:
         """Write weights and biases back to the caller's arrays."""
@@ -301,16 +148,7 @@ class Session:
 
     def close(self) -> None:
         """Write everything back and let the worker threads go."""
-        self._team.control[SHUTDOWN] = 1
-        if self._workers:
-            self._call(self._team, 0)
         try:
-            for worker in self._workers:
-                worker.finish()
+            super().close()
         finally:
-            self._workers = []
-            # What only training needs makes room for the arrays of moments that are handed out.
-            nothing = aligned_zeros(0, self._buffers.params.dtype)
-            self._buffers = self._buffers._replace(transposed=nothing, gradient=nothing, workspace=nothing)
-            del self._data, self._x, self._y
             self.sync()

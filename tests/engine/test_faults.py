@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from fastbp import session
+from fastbp import engine, session
 from fastbp.kernels.layout import BIAS_ROW, DZ, TILES, WT, H, W
 from fastbp.optimizers import Adam
 from fastbp.target import TARGET
@@ -20,8 +20,8 @@ original = {
     "epoch": Session.epoch,
     "pack_parameters": session.pack_parameters,
     "unpack_parameters": session.unpack_parameters,
-    "make_plan": session.make_plan,
-    "tile_bounds": session.tile_bounds,
+    "make_plan": engine.make_plan,
+    "tile_bounds": engine.tile_bounds,
 }
 
 
@@ -87,8 +87,8 @@ def unpacked_without_the_last_bias(table, buffer, arrays, width):
 
 
 def change_table(layer: int, column: int, change: Callable) -> Callable:
-    def make_plan(*arguments):
-        plan = original["make_plan"](*arguments)
+    def make_plan(*arguments, **options):
+        plan = original["make_plan"](*arguments, **options)
         plan.table[layer, column] = change(plan)
         return plan
 
@@ -215,14 +215,14 @@ FAULTS = {
     "packed one row off": (session, "pack_parameters", packed_one_row_off),
     "biases of the neighbor": (session, "pack_parameters", biases_of_the_neighbor),
     "a bias not written back": (session, "unpack_parameters", unpacked_without_the_last_bias),
-    "bias among the weights": (session, "make_plan", bias_among_the_weights),
-    "overlapping activations": (session, "make_plan", overlapping_activations),
-    "overlapping deltas": (session, "make_plan", overlapping_deltas),
-    "overlapping transposes": (session, "make_plan", overlapping_transposes),
-    "biases never updated": (session, "make_plan", biases_never_updated),
-    "first tile dropped": (session, "tile_bounds", first_tile_dropped),
-    "last tile dropped": (session, "tile_bounds", last_tile_dropped),
-    "all tiles dropped": (session, "tile_bounds", all_tiles_dropped),
+    "bias among the weights": (engine, "make_plan", bias_among_the_weights),
+    "overlapping activations": (engine, "make_plan", overlapping_activations),
+    "overlapping deltas": (engine, "make_plan", overlapping_deltas),
+    "overlapping transposes": (engine, "make_plan", overlapping_transposes),
+    "biases never updated": (engine, "make_plan", biases_never_updated),
+    "first tile dropped": (engine, "tile_bounds", first_tile_dropped),
+    "last tile dropped": (engine, "tile_bounds", last_tile_dropped),
+    "all tiles dropped": (engine, "tile_bounds", all_tiles_dropped),
     "tile done twice": (Session, "_run_slice", step_by_step(tile_done_twice)),
     "deltas from updated weights": (Session, "_run_slice", step_by_step(deltas_from_updated_weights)),
     "transposed weights left behind": (Session, "_run_slice", step_by_step(transposed_weights_left_behind)),

@@ -7,7 +7,7 @@ import pytest
 from support.processes import run, run_well
 
 
-@pytest.mark.parametrize("name", ["products", "backward", "training", "write back", "predict"])
+@pytest.mark.parametrize("name", ["products", "backward", "training", "write back", "predict", "sparse"])
 def test_within_bounds(name):
     assert run_well("guard_pages", name).endswith("done\n")
 

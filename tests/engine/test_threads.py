@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-import fastbp.session
+import fastbp.engine
 from fastbp.kernels import matmul
 from fastbp.pace import Pace
 from fastbp.prediction import predict
@@ -71,7 +71,7 @@ def test_changes_between_all_threads_and_one_change_no_bit(rng, monkeypatch):
     for optimizer in OPTIMIZERS:
         one = train(problem, make_optimizer(optimizer), 1)
         with monkeypatch.context() as patch:
-            patch.setattr(fastbp.session, "Pace", Restless)
+            patch.setattr(fastbp.engine, "Pace", Restless)
             for threads in (2, 3):
                 assert_identical(train(problem, make_optimizer(optimizer), threads), one)
 

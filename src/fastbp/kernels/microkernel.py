@@ -44,7 +44,16 @@ from fastbp.kernels.vectors import (
 )
 from fastbp.target import TARGET
 
-__all__ = ["MR", "NV", "gemm_tile", "gemm_tile_in_place", "gemm_tile_rows", "gemm_tile_transposed", "panel_width"]
+__all__ = [
+    "MR",
+    "NV",
+    "emit_switch",
+    "gemm_tile",
+    "gemm_tile_in_place",
+    "gemm_tile_rows",
+    "gemm_tile_transposed",
+    "panel_width",
+]
 
 MR = TARGET.mr
 NV = TARGET.nv
@@ -207,7 +216,7 @@ class _InPlaceEmitter(_RowEmitter):
                 emit_store_where(self.builder, self.vec, last, value, self.mask)
 
 
-def _switch(builder, wanted, emit):
+def emit_switch(builder, wanted, emit):
     """Run `emit(count)` for the `wanted` count in 1..NV that is met at run time."""
     after = builder.append_basic_block("tile.end")
     switch = builder.switch(wanted, after)
@@ -252,7 +261,7 @@ def gemm_tile(typingctx, vectors, kc, a, panel_stride, b, c, accumulate):
             tile = emitter.start(c, accumulate)
             emitter.write(c, emitter.run_panels(kc, a, panel_stride, b, tile))
 
-        _switch(builder, wanted, emit)
+        emit_switch(builder, wanted, emit)
         return context.get_dummy_value()
 
     return types.void(types.intp, types.intp, a, types.intp, b, c, types.boolean), codegen
@@ -275,7 +284,7 @@ def gemm_tile_transposed(typingctx, vectors, kc, a, b, c, accumulate):
             tile = emitter.start(c, accumulate)
             emitter.write(c, emitter.run(kc, a, b, tile)[1])
 
-        _switch(builder, wanted, emit)
+        emit_switch(builder, wanted, emit)
         return context.get_dummy_value()
 
     return types.void(types.intp, types.intp, a, b, c, types.boolean), codegen
@@ -309,7 +318,7 @@ def gemm_tile_rows(typingctx, vectors, kc, a, row_stride, rows, b, c, accumulate
             tile = emitter.start(c, accumulate)
             emitter.write(c, emitter.run(kc, _constant(0), b, tile)[1])
 
-        _switch(builder, wanted, emit)
+        emit_switch(builder, wanted, emit)
         return context.get_dummy_value()
 
     return types.void(types.intp, types.intp, a, types.intp, types.intp, b, c, types.boolean), codegen
@@ -335,7 +344,7 @@ def gemm_tile_in_place(typingctx, vectors, kc, a, a_stride, rows, b, b_stride, c
             zero = [ir.Constant(llvm_type(emitter.vec), None)] * (MR * vectors_in_row)
             emitter.write_rows(c_rows, emitter.run(kc, _constant(0), b, zero)[1])
 
-        _switch(builder, wanted, emit)
+        emit_switch(builder, wanted, emit)
         return context.get_dummy_value()
 
     signature = types.void(types.intp, types.intp, a, types.intp, types.intp, b, types.intp, c, types.intp, mask)

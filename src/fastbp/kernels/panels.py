@@ -8,6 +8,7 @@ whole vectors, the only padding that a product ever reads.
 from fastbp.jit import inner, jit
 from fastbp.kernels.gemm import panel_count, panel_vectors
 from fastbp.kernels.microkernel import NV, panel_width
+from fastbp.kernels.precision import load_like, load_where_like
 from fastbp.kernels.simd import (
     at,
     first_lanes,
@@ -15,7 +16,6 @@ from fastbp.kernels.simd import (
     lanes_of,
     line_of,
     load,
-    load_where,
     pointer,
     prefetch,
     put,
@@ -40,7 +40,7 @@ def _pack_row(columns, source, column_stride, target, stride):
         first = panel * width
         if column_stride == 1 and columns - first >= width:
             for j in range(NV):
-                store(base, j * lanes, load(source, first + j * lanes))
+                store(base, j * lanes, load_like(source, first + j * lanes, base))
         else:
             _pack_edge(columns - first, at(source, first * column_stride), column_stride, base)
 
@@ -51,7 +51,7 @@ def _pack_edge(columns, source, column_stride, target):
     lanes = lanes_of(target)
     for j in range(0, min(columns, panel_width(target)), lanes):
         if column_stride == 1:
-            store(target, j, load_where(source, j, first_lanes(columns - j, target)))
+            store(target, j, load_where_like(source, j, first_lanes(columns - j, target), target))
         else:
             store(target, j, zeros(target))
             for lane in range(j, min(j + lanes, columns)):
@@ -69,7 +69,7 @@ def gather_rows(columns, source, row_stride, column_stride, order, rows, target,
     columns : int
         Columns of `source`.
     source : pointer, [read]
-        First element.
+        First element; float32 or float64, whatever `target` is.
     row_stride, column_stride : int
         Of `source`, in elements; any sign.
     order : pointer to int64, [read]

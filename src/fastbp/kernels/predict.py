@@ -10,6 +10,7 @@ from fastbp.kernels.output import softmax_rows
 from fastbp.kernels.panels import gather_rows, unpack_rows
 from fastbp.kernels.run import view_network
 from fastbp.kernels.simd import address_pointer, at, pointer
+from fastbp.kernels.sparse import first_layer_rows, samples_from, view_samples
 from fastbp.kernels.step import forward_rows
 
 __all__ = ["predict_rows"]
@@ -42,8 +43,25 @@ def _first_layer(net, weights, work, x, x_row, rows):
         bias_activation_panel(code, columns - panel * width, z, width, bias, 0, tiles * MR)
 
 
+@inner
+def _forward(net, weights, work, x, x_row, x_column, sparse, order, rows):
+    """Forward pass of the first `rows` rows of `x`, or of the sparse samples, but for softmax."""
+    padded = (rows + MR - 1) // MR * MR
+    if sparse is not None:
+        first_layer_rows(net, weights, work, sparse, order, rows, 0, padded)
+        forward_rows(net, weights, work, 1, 0, padded)
+    elif x_column == 1:
+        _first_layer(net, weights, work, x, x_row, rows)
+        forward_rows(net, weights, work, 1, 0, padded)
+    else:
+        h, n_in = at(work, entry(net.table, 0, H)), entry(net.table, 0, N_IN)
+        stride = net.row_capacity * panel_width(work)
+        gather_rows(n_in, x, x_row, x_column, order, rows, h, stride, 0, padded)
+        forward_rows(net, weights, work, 0, 0, padded)
+
+
 @jit
-def predict_rows(network, params, workspace, scratch, x, x_row, x_column, order, result, first, end):
+def predict_rows(network, params, workspace, scratch, x, x_row, x_column, samples, order, result, first, end):
     """Outputs of the rows ``first:end`` of `x`.
 
     Parameters
@@ -58,6 +76,8 @@ def predict_rows(network, params, workspace, scratch, x, x_row, x_column, order,
         Likewise.
     x : int
         Address of the samples, [read]; `x_row` and `x_column` are their strides in elements.
+    samples : Samples or None, [read]
+        Sparse samples, in the place of those.
     order : array of int64, (batch,), [read]
         0, 1, 2, ...
     result : array, (n, n_out), [write]
@@ -66,22 +86,16 @@ def predict_rows(network, params, workspace, scratch, x, x_row, x_column, order,
         Rows.
     """
     net = view_network(network)
-    weights, work, rows_in_order = pointer(params), pointer(workspace), pointer(order)
-    samples, targets = address_pointer(x, work), pointer(result)
-    h = at(work, entry(net.table, 0, H))
+    weights, work, numbers = pointer(params), pointer(workspace), pointer(order)
+    dense, targets = address_pointer(x, work), pointer(result)
+    sparse = view_samples(samples, 0)
     output = at(work, entry(net.table, net.layers - 1, DZ))
-    n_in, n_out = entry(net.table, 0, N_IN), entry(net.table, net.layers - 1, N_OUT)
-    stride = net.row_capacity * panel_width(h)
+    n_out = entry(net.table, net.layers - 1, N_OUT)
+    stride = net.row_capacity * panel_width(work)
     for row in range(first, end, net.batch):
         rows = min(net.batch, end - row)
-        padded = (rows + MR - 1) // MR * MR
-        x_rows = at(samples, row * x_row)
-        if x_column == 1:
-            _first_layer(net, weights, work, x_rows, x_row, rows)
-            forward_rows(net, weights, work, 1, 0, padded)
-        else:
-            gather_rows(n_in, x_rows, x_row, x_column, rows_in_order, rows, h, stride, 0, padded)
-            forward_rows(net, weights, work, 0, 0, padded)
+        part = samples_from(sparse, row)
+        _forward(net, weights, work, at(dense, row * x_row), x_row, x_column, part, numbers, rows)
         if net.output == SOFTMAX:
-            softmax_rows(n_out, output, stride, pointer(scratch), 0, padded)
+            softmax_rows(n_out, output, stride, pointer(scratch), 0, (rows + MR - 1) // MR * MR)
         unpack_rows(rows, n_out, output, stride, at(targets, row * n_out), n_out)

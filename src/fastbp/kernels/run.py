@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fastbp.jit import inner
-from fastbp.kernels.simd import address_pointer, pointer
+from fastbp.kernels.simd import address_pointer, pointer, pointer_to
 
 __all__ = ["Block", "Buffers", "Data", "Network", "View", "view_network", "view_run"]
 
@@ -86,13 +86,15 @@ class Buffers(NamedTuple):
 class Data(NamedTuple):
     """What it is trained on: addresses and strides (in elements) of the caller's arrays, and the order of the rows.
 
-    `x` has any strides; `y` is C-contiguous, (n, n_out) or (n,); `weights` is float64 and empty if there are none;
-    `order` holds the rows of the minibatches one after the other.
+    `x` has any strides, and the float type of `x_zero`; it is not read where the samples are sparse (`sparse.Samples`).
+    `y` is C-contiguous, (n, n_out) or (n,); `weights` is float64 and empty if there are none; `order` holds the rows of
+    the minibatches one after the other.
     """
 
     x: int
     x_row: int
     x_column: int
+    x_zero: float
     y: int
     weights: np.ndarray
     order: np.ndarray
@@ -154,7 +156,7 @@ def view_run(buffers, data):
         pointer(buffers.scratch),
         pointer(buffers.losses),
         pointer(buffers.penalties),
-        address_pointer(data.x, params),
+        pointer_to(data.x, data.x_zero),
         data.x_row,
         data.x_column,
         address_pointer(data.y, params),

@@ -51,6 +51,7 @@ __all__ = [
     "load",
     "load_where",
     "pointer",
+    "pointer_to",
     "prefetch",
     "put",
     "select",
@@ -96,6 +97,16 @@ def address_pointer(typingctx, address, like):
         return builder.inttoptr(args[0], context.get_value_type(like))
 
     return like(types.intp, like), codegen
+
+
+@intrinsic
+def pointer_to(typingctx, address, element):
+    """Pointer to elements of the type of `element` at the integer `address`."""
+
+    def codegen(context, builder, sig, args):
+        return builder.inttoptr(args[0], context.get_value_type(sig.return_type))
+
+    return types.CPointer(element)(types.intp, element), codegen
 
 
 @intrinsic

@@ -34,6 +34,7 @@ from fastbp.kernels.output import loss_gradient_rows
 from fastbp.kernels.panels import gather_rows, prefetch_rows
 from fastbp.kernels.run import Block, view_network, view_run
 from fastbp.kernels.simd import at, get, pointer, put
+from fastbp.kernels.sparse import first_layer_rows, first_layer_tile, sort_by_columns, view_samples
 from fastbp.kernels.transpose import transpose_tile
 from fastbp.kernels.update import Scalars, carry_tile, sum_of_squares, sum_rows, update_tile
 
@@ -102,7 +103,25 @@ def _backward_rows(network, transposed, workspace, first_row, end_row):
 
 
 @inner
-def _row_phase(network, view, order, rows, following, control, thread, n_threads):
+def _first_layer(network, view, sparse, order, rows, following, row, stop):
+    """Take the samples of some rows of the minibatch, and sparse ones through the first layer, too.
+
+    Returns the layer that comes next.
+    """
+    if sparse is not None:
+        first_layer_rows(network, view.params, view.workspace, sparse, order, rows, row, stop)
+        return 1
+    n_in = entry(network.table, 0, N_IN)
+    samples = at(view.workspace, entry(network.table, 0, H))
+    stride = network.row_capacity * panel_width(view.params)
+    gather_rows(n_in, view.x, view.x_row, view.x_column, order, rows, samples, stride, row, stop)
+    if view.x_column == 1:
+        prefetch_rows(n_in, view.x, view.x_row, at(order, rows), row, min(stop, following))
+    return 0
+
+
+@inner
+def _row_phase(network, view, sparse, order, rows, following, control, thread, n_threads):
     """This thread's share of the `rows` rows of a minibatch, a chunk at a time.
 
     `following` rows come after these in `order`: those of the next minibatch are fetched meanwhile.
@@ -117,12 +136,8 @@ def _row_phase(network, view, order, rows, following, control, thread, n_threads
         if atomic_load(control, STOP_REQUEST) != 0:
             return
         stop = min(row + network.row_chunk, end)
-        samples = at(view.workspace, entry(table, 0, H))
-        n_in = entry(table, 0, N_IN)
-        gather_rows(n_in, view.x, view.x_row, view.x_column, order, rows, samples, stride, row, stop)
-        if view.x_column == 1:
-            prefetch_rows(n_in, view.x, view.x_row, at(order, rows), row, min(stop, following))
-        forward_rows(network, view.params, view.workspace, 0, row, stop)
+        layer = _first_layer(network, view, sparse, order, rows, following, row, stop)
+        forward_rows(network, view.params, view.workspace, layer, row, stop)
         loss_gradient_rows(
             network.loss,
             entry(table, last, N_OUT),
@@ -149,13 +164,23 @@ def _transpose_weights_tile(table, layer, panel, row, vectors, w, transposed):
 
 
 @inner
-def _weight_tiles(network, view, layer, panel, first, end, block, acc, optimizer, scalars, weight_decay):
+def _product_tile(network, view, sparse, layer, row, vectors, rows, dz, acc):
+    """acc := h^T . dz for the MR columns of h from `row` on."""
+    if sparse is not None and layer == 0:
+        first_layer_tile(vectors, row, entry(network.table, 0, N_IN), sparse, dz, acc)
+        return
+    width = panel_width(acc)
+    place = entry(network.table, layer, H) + row // width * network.row_capacity * width + row % width
+    gemm_tile_transposed(vectors, rows, at(view.workspace, place), dz, acc, False)
+
+
+@inner
+def _weight_tiles(network, view, sparse, layer, panel, first, end, block, acc, optimizer, scalars, weight_decay):
     """Tiles of dW in one panel, each from the product to the new weights; `first` and `end` count tiles of MR rows."""
     table = network.table
     width = panel_width(acc)
-    stride = network.row_capacity * width
     vectors = panel_vectors(entry(table, layer, N_OUT), panel, acc)
-    dz = at(view.workspace, entry(table, layer, DZ) + panel * stride)
+    dz = at(view.workspace, entry(table, layer, DZ) + panel * network.row_capacity * width)
     panel_start = entry(table, layer, W) + panel * entry(table, layer, W_ROWS) * width
     penalties = at(view.penalties, entry(table, layer, FIRST_TILE) + panel * entry(table, layer, TILES))
     factor = 0.5 * weight_decay * block.minibatch * scalars.inverse_weight
@@ -165,8 +190,7 @@ def _weight_tiles(network, view, layer, panel, first, end, block, acc, optimizer
         row = tile * MR
         place = panel_start + row * width
         w, m, v = at(view.params, place), at(view.moment_1, place), at(view.moment_2, place)
-        h = at(view.workspace, entry(table, layer, H) + row // width * stride + row % width)
-        gemm_tile_transposed(vectors, block.rows, h, dz, acc, False)
+        _product_tile(network, view, sparse, layer, row, vectors, block.rows, dz, acc)
         if not (starts and ends):
             carry_tile(MR, vectors, acc, at(view.gradient, place), starts, ends)
             if not ends:
@@ -197,20 +221,23 @@ def _bias_tile(network, view, layer, panel, block, acc, optimizer, scalars):
 
 
 @inner
-def _tile_phase(network, view, block, optimizer, scalars, weight_decay, first, end, thread):
+def _tile_phase(network, view, sparse, order, block, optimizer, scalars, weight_decay, first, end, thread):
     """The tiles ``first:end`` of all layers. The last tile of a panel is that of its biases.
 
-    Of a minibatch in several blocks, all but the last only add to its gradient.
+    Of a minibatch in several blocks, all but the last only add to its gradient. `order` holds the rows of the block.
     """
     table = network.table
     acc = at(view.scratch, thread * network.scratch)
+    if sparse is not None:
+        sort_by_columns(network, sparse, order, block.rows, first, end, acc)
     for layer in range(network.layers):
         tiles = entry(table, layer, TILES)
         for panel in range(panel_count(entry(table, layer, N_OUT), acc)):
             base = entry(table, layer, FIRST_TILE) + panel * tiles
             begin, stop = max(first - base, 0), min(end - base, tiles)
+            weights = min(stop, tiles - 1)
             _weight_tiles(
-                network, view, layer, panel, begin, min(stop, tiles - 1), block, acc, optimizer, scalars, weight_decay
+                network, view, sparse, layer, panel, begin, weights, block, acc, optimizer, scalars, weight_decay
             )
             if begin < stop == tiles:
                 _bias_tile(network, view, layer, panel, block, acc, optimizer, scalars)
@@ -246,7 +273,7 @@ def _scalars(optimizer, hyper, inverse_weight, step_count):
 
 @inner
 def _train_minibatch(
-    net, view, order, rows, following, batch_weight, optimizer, hyper, weight_decay, tiles, control, thread
+    net, view, sparse, order, rows, following, batch_weight, optimizer, hyper, weight_decay, tiles, control, thread
 ):
     """Train one minibatch; `tiles` are the first tile of this thread, the end, and the number of threads.
 
@@ -257,12 +284,15 @@ def _train_minibatch(
     for begin in range(0, rows, net.block):
         block = Block(begin, min(net.block, rows - begin), rows)
         left = rows - begin - block.rows + following
-        _row_phase(net, view, at(order, begin), block.rows, left, control, thread, n_threads)
+        rows_of_block = at(order, begin)
+        _row_phase(net, view, sparse, rows_of_block, block.rows, left, control, thread, n_threads)
         if barrier(control, n_threads):
             return True, 0.0
         # The count is read here, for all threads have seen here that thread 0 is done with the minibatch before.
         scalars = _scalars(optimizer, hyper, inverse_weight, get(control, STEP_COUNT) + 1)
-        _tile_phase(net, view, block, optimizer, scalars, weight_decay, first_tile, end_tile, thread)
+        _tile_phase(
+            net, view, sparse, rows_of_block, block, optimizer, scalars, weight_decay, first_tile, end_tile, thread
+        )
         if thread == 0:
             total += _sum_losses(view.losses, block.rows)
         barrier(control, n_threads)
@@ -270,11 +300,12 @@ def _train_minibatch(
 
 
 @inner
-def _train_steps(network, buffers, data, optimizer, hyper, weight_decay, tile_bounds, control, thread):
+def _train_steps(network, buffers, data, samples, optimizer, hyper, weight_decay, tile_bounds, control, thread):
     """The loop of `train_steps`."""
     n_threads = tile_bounds.size - 1
     tiles = (tile_bounds[thread], tile_bounds[thread + 1], n_threads)
     net, view, places = view_network(network), view_run(buffers, data), pointer(control)
+    sparse = view_samples(samples, thread)
     while True:
         barrier(places, n_threads)
         if atomic_load(places, SHUTDOWN) != 0:
@@ -287,7 +318,19 @@ def _train_steps(network, buffers, data, optimizer, hyper, weight_decay, tile_bo
                 continue
             following = data.order.size - step * net.batch - rows
             stopped, loss = _train_minibatch(
-                net, view, order, rows, following, batch_weight, optimizer, hyper, weight_decay, tiles, places, thread
+                net,
+                view,
+                sparse,
+                order,
+                rows,
+                following,
+                batch_weight,
+                optimizer,
+                hyper,
+                weight_decay,
+                tiles,
+                places,
+                thread,
             )
             if stopped:
                 break
@@ -301,7 +344,7 @@ def _train_steps(network, buffers, data, optimizer, hyper, weight_decay, tile_bo
 
 
 @jit
-def train_steps(network, buffers, data, optimizer, hyper, weight_decay, tile_bounds, control, thread):
+def train_steps(network, buffers, data, samples, optimizer, hyper, weight_decay, tile_bounds, control, thread):
     """Train the minibatches that the control array names; all threads of a run call this.
 
     Thread 0 returns after one slice of minibatches. The others wait for the next slice, until a shutdown is requested.
@@ -314,6 +357,8 @@ def train_steps(network, buffers, data, optimizer, hyper, weight_decay, tile_bou
     network : Network
     buffers : Buffers, [read+write]
     data : Data, [read]
+    samples : Samples or None, [read]
+        Sparse samples, which take the place of those in `data`.
     optimizer : int
         `Optimizer`.
     hyper : array of float64, (5,), [read]
@@ -327,7 +372,7 @@ def train_steps(network, buffers, data, optimizer, hyper, weight_decay, tile_bou
         Number of this thread.
     """
     mode = flush_denormals()
-    _train_steps(network, buffers, data, optimizer, hyper, weight_decay, tile_bounds, control, thread)
+    _train_steps(network, buffers, data, samples, optimizer, hyper, weight_decay, tile_bounds, control, thread)
     restore_denormals(mode)
 
 

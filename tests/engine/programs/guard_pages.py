@@ -16,10 +16,12 @@ import fastbp.prediction
 import fastbp.session
 from fastbp.kernels import LinearState, linear, linear_backward, linear_backward_update, matmul
 from fastbp.kernels.simd import load, pointer, store
+from fastbp.samples import SparseRows
 from fastbp.target import TARGET
 from support.guards import guarded, guarded_allocations, guarded_copy
 from support.lattice import DTYPES, HIDDEN, panel_width, random_problem, shapes
 from support.networks import LOSSES, OPTIMIZERS, Problem, make_optimizer, make_problem, train
+from support.sparse import sparse_of
 
 MODULES = [
     module for name, module in sys.modules.items() if name.startswith("fastbp.") and hasattr(module, "aligned_zeros")
@@ -162,6 +164,31 @@ def run_predict(dtype: type, at_end: bool) -> None:
             assert np.isfinite(result).all()
 
 
+def guarded_rows(x: np.ndarray, at_end: bool, index_type: type) -> SparseRows:
+    rows = sparse_of(np.where(np.arange(x.size).reshape(x.shape) % 3 == 0, x, 0), index_type)
+    for name in ("values", "indices", "starts"):
+        # What holds nothing has no end to stand beside a page.
+        array = getattr(rows, name)
+        object.__setattr__(rows, name, guarded_copy(array, at_end=at_end) if array.size else array)
+    return rows
+
+
+def run_sparse(dtype: type, at_end: bool) -> None:
+    rng = np.random.default_rng(0)
+    for i, (sizes, loss) in enumerate(product(networks(dtype), LOSSES)):
+        n = 2 * TARGET.mr + 3 + i % 3
+        problem = make_problem(rng, sizes, n=n, batch_size=TARGET.mr + i % 2, loss=loss, epochs=2, dtype=dtype)
+        guard_problem(problem, at_end)
+        problem.x = guarded_rows(problem.x, at_end, (np.int32, np.int64)[i % 2])
+        with guarded_allocations(*MODULES, at_end=at_end):
+            result = train(problem, make_optimizer("Adam"), THREADS[i % 2])
+            outputs = fastbp.prediction.predict(
+                problem.weights, problem.biases, problem.x, activation="tanh", output="identity", n_threads=1
+            )
+        assert all(np.isfinite(p).all() for p in result.params)
+        assert np.isfinite(outputs).all()
+
+
 @numba.njit
 def _load_at(array: np.ndarray, index: int) -> None:
     store(pointer(array), 0, load(pointer(array), index))
@@ -195,6 +222,7 @@ PROGRAMS: dict[str, Callable[[type, bool], None]] = {
     "training": run_training,
     "write back": run_write_back,
     "predict": run_predict,
+    "sparse": run_sparse,
     "planted read behind": plant(_load_at, 1, True),
     "planted read before": plant(_load_at, -1, False),
     "planted write behind": plant(_store_at, 1, True),

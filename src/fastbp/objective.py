@@ -1,0 +1,87 @@
+"""The loss over all samples and its gradient, for solvers that ask for nothing else."""
+
+import numpy as np
+
+from fastbp.engine import Engine
+from fastbp.kernels.codes import Optimizer as OptimizerCode
+from fastbp.packing import pack_parameters, unpack_parameters
+from fastbp.plan import layer_sizes
+from fastbp.samples import SamplesLike
+
+__all__ = ["Objective"]
+
+
+class Objective(Engine):
+    """Loss and gradient as functions of the parameters. Use it as a context manager.
+
+    With ``S`` samples, or the sum of their weights, the loss is::
+
+        sum(weight * loss of a sample) / S + weight_decay / (2 * S) * sum(sum(w**2) for w in weights)
+
+    Samples are taken in blocks of a fixed size and order, so that the workspace does not grow with their number and the
+    result does not depend on that of the threads.
+
+    Parameters
+    ----------
+    weights, biases : list of ndarray
+        (n_in, n_out) and (n_out,) arrays, all float32 or all float64; read for their shapes only.
+    x, y, activation, loss, weight_decay, sample_weight, n_threads
+        See `Engine`.
+
+    Raises
+    ------
+    ValueError
+        If the sample weights sum to 0.
+    """
+
+    def __init__(
+        self,
+        weights: list[np.ndarray],
+        biases: list[np.ndarray],
+        x: SamplesLike,
+        y: np.ndarray,
+        *,
+        activation: str,
+        loss: str,
+        weight_decay: float,
+        sample_weight: np.ndarray | None = None,
+        n_threads: int | None = None,
+    ) -> None:
+        if sample_weight is not None and sample_weight.sum() == 0:
+            raise ValueError("sample_weight sums to zero")
+        self._shapes = [p.shape for p in (*weights, *biases)]
+        super().__init__(
+            layer_sizes(weights),
+            weights[0].dtype,
+            OptimizerCode.STORE,
+            x,
+            y,
+            activation=activation,
+            loss=loss,
+            weight_decay=weight_decay,
+            batch_size=x.shape[0],
+            sample_weight=sample_weight,
+            n_threads=n_threads,
+        )
+
+    def unpack(self, packed: np.ndarray) -> list[np.ndarray]:
+        """Return the parts of a vector as arrays that share its memory: all weights, then all biases, row by row."""
+        ends = np.cumsum([np.prod(shape, dtype=int) for shape in self._shapes])
+        parts = np.split(packed, ends[:-1])
+        return [part.reshape(shape) for part, shape in zip(parts, self._shapes, strict=True)]
+
+    def __call__(self, packed: np.ndarray) -> tuple[float, np.ndarray]:
+        """Return the loss at a vector of parameters and its gradient, of the same layout.
+
+        Parameters
+        ----------
+        packed : ndarray, (n_parameters,) [read]
+            All weights, then all biases, row by row; see `unpack`.
+        """
+        table, width = self._plan.table, self._plan.panel_width
+        pack_parameters(table, self.unpack(packed), self._buffers.params, width)
+        self._transpose()
+        loss = self._run()
+        gradient = np.empty(packed.shape, dtype=self._buffers.params.dtype)
+        unpack_parameters(table, self._buffers.moment_1, self.unpack(gradient), width)
+        return loss, gradient
