@@ -21,6 +21,7 @@ import numba
 import numpy as np
 
 from benchmarks.common import WORKLOADS, Problem, Workload, cpus, make_problem, seconds
+from fastbp.engine import Team
 from fastbp.kernels.atomics import atomic_load
 from fastbp.kernels.barrier import END_STEP, FIRST_STEP, SHUTDOWN, STEP_COUNT, barrier
 from fastbp.kernels.codes import Optimizer
@@ -34,7 +35,6 @@ from fastbp.kernels.step import _batch_weight, _row_phase, _scalars, _sum_losses
 from fastbp.kernels.update import Scalars, update_tile
 from fastbp.memory import aligned_zeros
 from fastbp.optimizers import Adam
-from fastbp.engine import Team
 from fastbp.session import Session
 from fastbp.threads import allowed_cpus
 

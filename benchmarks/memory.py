@@ -16,8 +16,6 @@ use it again would seem to take none. Linux only.
 """
 
 import argparse
-import ctypes
-import gc
 import importlib
 import json
 import os
@@ -26,9 +24,10 @@ import sys
 import tempfile
 import tracemalloc
 import warnings
-from pathlib import Path
 
 import numpy as np
+
+from benchmarks.resident import memory_above, watch_memory
 
 MB = 1 << 20
 ROWS, FEATURES, CLASSES = 60_000, 784, 10
@@ -50,24 +49,6 @@ MODULES = {"fastbp": "fastbp", "scikit-learn": "sklearn.neural_network"}
 # ---- in the processes that are measured -------------------------------------------------------------------------
 
 
-def _resident(field: str) -> int:
-    """Bytes of resident memory: now (VmRSS), or at most so far (VmHWM)."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(field))
-
-
-def _start() -> int:
-    """Hand free memory back and forget the peak so far; returns what is resident now."""
-    gc.collect()
-    ctypes.CDLL(None).malloc_trim(0)
-    Path("/proc/self/clear_refs").write_text("5")
-    return _resident("VmRSS")
-
-
-def _above(start: int) -> int:
-    return _resident("VmHWM") - start
-
-
 def _fit_data(archive: str) -> tuple[np.ndarray, np.ndarray]:
     if not archive:
         rng = np.random.default_rng(0)
@@ -83,12 +64,12 @@ def fit_process(package: str, archive: str) -> None:
     """Fit twice, two epochs each, and print the bytes."""
     warnings.simplefilter("ignore")
     model = importlib.import_module(MODULES[package]).MLPClassifier((256, 128), batch_size=128, max_iter=2)
-    sizes = {"imports": _start()}
+    sizes = {"imports": watch_memory()}
     x, y = _fit_data(archive)
     for name in ("first", "next"):
-        start = _start()
+        start = watch_memory()
         model.fit(x, y)
-        sizes[name] = _above(start)
+        sizes[name] = memory_above(start)
     print(json.dumps(sizes))
 
 
@@ -104,9 +85,9 @@ def predict_process(package: str, outputs: int, fitted: str, given: str) -> None
     else:
         model = module.MLPRegressor(hidden_layer_sizes=(100,), max_iter=1).fit(few, few[:, 0])
     model.predict(x[:1000])
-    start = _start()
+    start = watch_memory()
     result = model.predict(x)
-    print(json.dumps({"above": _above(start), "result": result.nbytes}))
+    print(json.dumps({"above": memory_above(start), "result": result.nbytes}))
 
 
 def session_process() -> None:

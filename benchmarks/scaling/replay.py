@@ -17,6 +17,7 @@ from numba import types
 
 from benchmarks.common import Problem, Workload, cpus, make_problem, seconds
 from benchmarks.scaling.model import CORES, Shares, divide
+from fastbp.engine import Team
 from fastbp.kernels.barrier import STEP_COUNT
 from fastbp.kernels.denormals import flush_denormals, restore_denormals
 from fastbp.kernels.run import Block, Buffers, view_network, view_run
@@ -25,7 +26,6 @@ from fastbp.kernels.step import _batch_weight, _row_phase, _scalars, _sum_losses
 from fastbp.memory import aligned_zeros
 from fastbp.optimizers import Adam
 from fastbp.plan import tile_bounds
-from fastbp.engine import Team
 from fastbp.session import Session
 
 # Not `fastbp.jit`: its disk cache is keyed by the sources of the package, which this file is not one of.

@@ -1,11 +1,12 @@
 """The loss over all samples and its gradient, for solvers that ask for nothing else."""
 
+from itertools import pairwise
+
 import numpy as np
 
 from fastbp.engine import Engine
 from fastbp.kernels.codes import Optimizer as OptimizerCode
 from fastbp.packing import pack_parameters, unpack_parameters
-from fastbp.plan import layer_sizes
 from fastbp.samples import SamplesLike
 
 __all__ = ["Objective"]
@@ -18,13 +19,14 @@ class Objective(Engine):
 
         sum(weight * loss of a sample) / S + weight_decay / (2 * S) * sum(sum(w**2) for w in weights)
 
+    It is computed in float64, whatever the samples are: line searches compare losses that differ in their last digits.
     Samples are taken in blocks of a fixed size and order, so that the workspace does not grow with their number and the
     result does not depend on that of the threads.
 
     Parameters
     ----------
-    weights, biases : list of ndarray
-        (n_in, n_out) and (n_out,) arrays, all float32 or all float64; read for their shapes only.
+    sizes : tuple of int
+        Units of the input and of each layer.
     x, y, activation, loss, weight_decay, sample_weight, n_threads
         See `Engine`.
 
@@ -36,8 +38,7 @@ class Objective(Engine):
 
     def __init__(
         self,
-        weights: list[np.ndarray],
-        biases: list[np.ndarray],
+        sizes: tuple[int, ...],
         x: SamplesLike,
         y: np.ndarray,
         *,
@@ -49,10 +50,10 @@ class Objective(Engine):
     ) -> None:
         if sample_weight is not None and sample_weight.sum() == 0:
             raise ValueError("sample_weight sums to zero")
-        self._shapes = [p.shape for p in (*weights, *biases)]
+        self._shapes = [*pairwise(sizes), *((size,) for size in sizes[1:])]
         super().__init__(
-            layer_sizes(weights),
-            weights[0].dtype,
+            sizes,
+            np.dtype(np.float64),
             OptimizerCode.STORE,
             x,
             y,
@@ -82,6 +83,6 @@ class Objective(Engine):
         pack_parameters(table, self.unpack(packed), self._buffers.params, width)
         self._transpose()
         loss = self._run()
-        gradient = np.empty(packed.shape, dtype=self._buffers.params.dtype)
+        gradient = np.empty(packed.shape)
         unpack_parameters(table, self._buffers.moment_1, self.unpack(gradient), width)
         return loss, gradient

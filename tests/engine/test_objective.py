@@ -7,7 +7,7 @@ import pytest
 
 import refbp
 from fastbp.objective import Objective
-from fastbp.plan import MOST_ROWS
+from fastbp.plan import MOST_ROWS, layer_sizes
 from fastbp.target import TARGET
 from support.bounds import check_reference
 from support.lattice import HIDDEN, panel_width
@@ -28,7 +28,8 @@ def make_objective(problem: Problem, **changes):
         "sample_weight": problem.sample_weight,
         "n_threads": 1,
     }
-    return Objective(problem.weights, problem.biases, problem.x, problem.y, **{**arguments, **changes})
+    sizes = layer_sizes(problem.weights)
+    return Objective(sizes, problem.x, problem.y, **{**arguments, **changes})
 
 
 def evaluate(problem: Problem, **changes):
