@@ -23,32 +23,42 @@ TEXTS = sorted(
 
 # From the bottom up: a module may import from lower layers only. Docs: docs/design.md, "Layers".
 LAYERS = (
-    ("code_cache", "initialization", "memory", "optimizers", "pace", "progress", "target", "threads"),
-    ("jit",),
+    ("budget", "code_cache", "cpus", "initialization", "memory", "optimizers", "pace", "progress", "target"),
+    ("jit", "threads"),
     # The vocabulary: vectors, codes, checks of arguments.
     ("kernels.arguments", "kernels.codes", "kernels.vectors"),
-    ("kernels.atomics", "kernels.denormals", "kernels.formula", "kernels.simd"),
+    ("kernels.atomics", "kernels.denormals", "kernels.formula", "kernels.precision", "kernels.simd"),
     ("kernels.barrier", "kernels.layout", "kernels.microkernel", "kernels.run", "kernels.vmath"),
     # Loops over tiles and panels, and what is done to them while they are in cache.
     ("kernels.epilogue", "kernels.gemm", "kernels.peak", "kernels.transpose", "kernels.update"),
     ("kernels.output", "kernels.panels", "kernels.small", "kernels.state"),
+    ("kernels.weighted_rows",),
+    ("kernels.sparse",),
     # Whole minibatches and whole layers.
     ("kernels.backward", "kernels.dense", "kernels.step"),
     ("kernels.few", "kernels.predict"),
     ("kernels",),
     # From arrays to a training.
-    ("packing", "plan"),
-    ("prediction", "session"),
-    ("fit",),
+    ("packing", "plan", "samples"),
+    ("engine", "prediction"),
+    ("objective", "session"),
+    ("fit", "lbfgs"),
     ("archive",),
     ("mlp",),
     ("machine",),
+    # Other libraries' terms, and files.
+    ("interop", "interop.files", "interop.labels", "interop.libraries", "interop.optimizers", "interop.values"),
+    ("interop.onnx", "interop.record", "interop.sklearn", "interop.torch_layers"),
+    ("interop.safetensors", "interop.torch"),
     # Faces.
-    ("estimators._scores", "estimators._sklearn", "estimators._validation"),
+    ("estimators._callbacks", "estimators._parameters", "estimators._scores", "estimators._validation"),
+    ("estimators._portable", "estimators._training"),
+    ("estimators._full_batch", "estimators._stochastic"),
     ("estimators._base",),
     ("estimators._classifier", "estimators._regressor"),
     ("estimators",),
-    ("cli", "cli.*"),
+    ("interop.skl2onnx", "patching"),
+    ("__main__", "cli", "cli.*", "pytest_plugin"),
 )
 
 # What may be imported besides the standard library and the own package.
@@ -56,7 +66,11 @@ LIBRARIES = {
     "refbp*": {"numpy"},
     "fastbp.cli": set(),
     "fastbp.cli.*": {"click", "numpy", "pandas", "pyarrow", "rich", "skops", "sklearn", "threadpoolctl"},
-    "fastbp.estimators*": {"numpy", "sklearn"},
+    "fastbp.estimators*": {"numpy", "scipy", "sklearn"},
+    "fastbp.interop*": {"numpy", "onnx", "safetensors", "skl2onnx", "sklearn", "torch"},
+    "fastbp.patching": {"sklearn"},
+    "fastbp.pytest_plugin": {"pytest", "sklearn"},
+    "fastbp.lbfgs": {"numpy", "scipy"},
     "fastbp*": {"llvmlite", "numba", "numpy"},
 }
 
@@ -64,7 +78,7 @@ MOST_LINES_OF_A_FILE = 400
 MOST_LINES_OF_A_FUNCTION = 70
 
 # Where a program talks to its user.
-MAY_PRINT = {"fastbp.cli", "fastbp.fit"}
+MAY_PRINT = {"fastbp.cli", "fastbp.fit", "fastbp.lbfgs"}
 # Links that a reader may follow.
 KNOWN_HOSTS = {
     "arxiv.org",
@@ -72,6 +86,7 @@ KNOWN_HOSTS = {
     "doi.org",
     "github.com",
     "keepachangelog.com",
+    "scikit-learn.org",
     "semver.org",
     "www.w3.org",
 }
@@ -166,6 +181,15 @@ def test_libraries(name):
     allowed = allowed | sys.stdlib_module_names | {name.partition(".")[0]}
     foreign = {imported for imported in imports(name) if imported.partition(".")[0] not in allowed}
     assert not foreign, f"{name} may not import {sorted(foreign)}"
+
+
+@each_module
+def test_only_public_names_of_scikit_learn(name):
+    """Those that begin with an underscore may change with every release of it."""
+    nodes = [node for node in nodes_at_run_time(tree(name)) if isinstance(node, ast.Import | ast.ImportFrom)]
+    imported = [f"{getattr(node, 'module', '')}.{alias.name}" for node in nodes for alias in node.names]
+    private = [full for full in imported if re.match(r"\.?sklearn\b", full) and re.search(r"\._", full)]
+    assert not private, f"{name} imports {private}"
 
 
 @each_module

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from fastbp.fit import EpochReport, watch
     from fastbp.mlp import MLP
     from fastbp.optimizers import SGD, Adam
+    from fastbp.patching import get_patch_names, patch_sklearn, sklearn_is_patched, unpatch_sklearn
 
 __all__ = [
     "MLP",
@@ -22,7 +23,11 @@ __all__ = [
     "MLPClassifier",
     "MLPRegressor",
     "__version__",
+    "get_patch_names",
     "kernels",
+    "patch_sklearn",
+    "sklearn_is_patched",
+    "unpatch_sklearn",
     "watch",
 ]
 
@@ -33,6 +38,10 @@ _HOMES = {
     "EpochReport": "fastbp.progress",
     "MLPClassifier": "fastbp.estimators",
     "MLPRegressor": "fastbp.estimators",
+    "get_patch_names": "fastbp.patching",
+    "patch_sklearn": "fastbp.patching",
+    "sklearn_is_patched": "fastbp.patching",
+    "unpatch_sklearn": "fastbp.patching",
     "watch": "fastbp.progress",
 }
 

@@ -31,7 +31,7 @@ from fastbp.pace import SLICE_SECONDS, Pace
 from fastbp.plan import Plan, make_network, make_plan, step_flops, tile_bounds
 from fastbp.samples import SamplesLike, SparseRows, kernel_samples, place, readable
 from fastbp.target import TARGET
-from fastbp.threads import Job, allowed_cpus, choose_threads
+from fastbp.threads import Job, allowed_cpus, claim_threads
 
 __all__ = ["Engine", "Team"]
 
@@ -97,7 +97,7 @@ class Engine:
     sample_weight : ndarray, (n,), optional [read]
         Weights of the samples. Minibatches whose weights sum to 0 are passed over.
     n_threads : int, optional
-        See `threads.choose_threads`.
+        See `threads.claim_threads`.
     """
 
     def __init__(
@@ -123,12 +123,14 @@ class Engine:
         output = OUTPUT_OF_LOSS[LOSSES[loss]]
         self._network = make_network(self._plan, activation, output, loss_code)
         flops = _flops(sizes, self._x, self._batch)
-        self._n_threads = choose_threads(n_threads, flops, math.ceil(self._plan.block / TARGET.mr))
+        self._claim = claim_threads(n_threads, flops, math.ceil(self._plan.block / TARGET.mr))
+        self._n_threads = self._claim.most
         self._optimizer_code = int(optimizer)
         self._weight_decay = float(weight_decay)
         self._hyper = np.zeros(5)
         self._alone = _make_team(self._plan, 1)
-        self._team = _make_team(self._plan, self._n_threads) if self._n_threads > 1 else self._alone
+        self._team = self._alone
+        self._workers: list[Job] = []
         self._step_count = 0
         self._buffers = self._make_buffers(dtype)
         self._samples = kernel_samples(self._x, self._plan.block, self._n_threads)
@@ -144,7 +146,7 @@ class Engine:
         self._long_steps = flops / _SLOW_FLOPS_PER_SECOND / self._n_threads > SLICE_SECONDS
         # Have the kernel compiled before the workers ask for it, by a slice without minibatches.
         self._call(self._alone, 0)
-        self._workers = self._start_workers()
+        self._hire()
 
     def __enter__(self) -> Self:
         return self
@@ -188,8 +190,23 @@ class Engine:
             thread,
         )
 
-    def _start_workers(self) -> list[Job]:
-        return [Job(lambda thread: self._call(self._team, thread), thread) for thread in range(1, self._n_threads)]
+    def _hire(self) -> None:
+        """Form a team of as many threads as there are for this engine now."""
+        count = self._claim.renew()
+        team = self._team = _make_team(self._plan, count) if count > 1 else self._alone
+        self._workers = [Job(lambda thread: self._call(team, thread), thread) for thread in range(1, count)]
+
+    def _dismiss(self) -> None:
+        """Let the workers go."""
+        if not self._workers:
+            return
+        self._team.control[SHUTDOWN] = 1
+        self._call(self._team, 0)
+        try:
+            for worker in self._workers:
+                worker.finish()
+        finally:
+            self._team, self._workers = self._alone, []
 
     def _run_slice(self, first: int, end: int) -> None:
         team = self._alone if self._pace.alone else self._team
@@ -228,6 +245,9 @@ class Engine:
         steps = math.ceil(self._n / self._batch)
         done = 0
         while done < steps:
+            if self._claim.stale():
+                self._dismiss()
+                self._hire()
             end = min(done + self._pace.steps, steps)
             start = time.perf_counter()
             self._run_slice(done, end)
@@ -239,14 +259,10 @@ class Engine:
 
     def close(self) -> None:
         """Let the worker threads go, and what only they need."""
-        self._team.control[SHUTDOWN] = 1
-        if self._workers:
-            self._call(self._team, 0)
         try:
-            for worker in self._workers:
-                worker.finish()
+            self._dismiss()
         finally:
-            self._workers = []
+            self._claim.release()
             nothing = aligned_zeros(0, self._buffers.params.dtype)
             self._buffers = self._buffers._replace(transposed=nothing, gradient=nothing, workspace=nothing)
             del self._data, self._samples, self._x, self._y

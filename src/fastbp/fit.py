@@ -1,9 +1,8 @@
 """Training over epochs: shuffling, stopping, history and the callbacks of `watch`.
 
-One epoch is one call of the engine (`fastbp.session`). What happens *between*
-epochs is decided here, in the order scikit-learn has it: permutations compose,
-improvement is counted against `tol`, schedules react, the best weights on a
-validation set are kept. Nothing here knows about estimators.
+One epoch is one call of the engine (`fastbp.session`). What happens *between* epochs is decided here, in the order
+scikit-learn has it: permutations compose, improvement is counted against `tol`, schedules react, the best weights on
+a validation set are kept. Nothing here knows about estimators.
 """
 
 import math
@@ -16,7 +15,8 @@ from typing import Literal, Protocol
 import numpy as np
 
 from fastbp.optimizers import Optimizer
-from fastbp.progress import EpochReport, report, watch
+from fastbp.progress import EpochReport, Observer, report, watch
+from fastbp.samples import SamplesLike
 from fastbp.session import Session
 
 __all__ = ["EpochReport", "History", "Stopping", "train", "watch"]
@@ -25,7 +25,7 @@ NON_FINITE_WEIGHTS = (
     "Solver produced non-finite parameter weights. The input data may contain large values and need to be preprocessed."
 )
 
-StopReason = Literal["max_epochs", "tol", "interrupted", "diverged"]
+StopReason = Literal["max_epochs", "tol", "interrupted", "diverged", "requested"]
 Evaluate = Callable[[list[np.ndarray], list[np.ndarray]], float]
 
 
@@ -68,9 +68,9 @@ class History:
         Samples seen in all calls.
     loss : float or None
         Loss of the last epoch; None before the first.
-    stop_reason : {"max_epochs", "tol", "interrupted", "diverged"} or None
+    stop_reason : {"max_epochs", "tol", "interrupted", "diverged", "requested"} or None
         Why the last call ended. "diverged" is an error, except with a validation set: then the weights of the
-        best score remain.
+        best score remain. "requested" is by the observer.
     """
 
     loss_curve: list[float] = field(default_factory=list)
@@ -113,20 +113,22 @@ class _Criterion(Protocol):
 
     subject: str
 
+    @property
+    def best(self) -> list[np.ndarray] | None:
+        """The weights and biases that training is to return, if not those of the last epoch."""
+
     def update(self, history: History, tol: float, *, verbose: bool) -> None:
         """Count the epoch just recorded as an improvement or not."""
 
     def diverged(self, history: History) -> None:
         """Take notice of a loss that is not finite."""
 
-    def finish(self) -> None:
-        """Leave in the caller's arrays the weights that training is to return."""
-
 
 class _TrainingLoss:
     """Improvement = the loss of the epoch is lower than the lowest so far, by `tol`."""
 
     subject = "Training loss"
+    best = None
 
     def update(self, history: History, tol: float, *, verbose: bool) -> None:
         loss, best = history.loss_curve[-1], history.best_loss
@@ -138,9 +140,6 @@ class _TrainingLoss:
 
     def diverged(self, history: History) -> None:
         """Nothing to do: the run ends with an error."""
-
-    def finish(self) -> None:
-        """Nothing to do: the weights of the last epoch are the result."""
 
 
 class _ValidationScore:
@@ -175,10 +174,6 @@ class _ValidationScore:
     def diverged(self, history: History) -> None:
         assert history.validation_scores is not None
         history.validation_scores.append(math.nan)
-
-    def finish(self) -> None:
-        for result, kept in zip((*self.weights, *self.biases), self.best, strict=True):
-            np.copyto(result, kept)
 
 
 def _all_finite(arrays: list[np.ndarray]) -> bool:
@@ -216,11 +211,14 @@ class _Loop:
     n_samples: int
     max_epochs: int
     verbose: bool
+    observer: Observer | None
 
     def run(self, rng: _Shuffler | None) -> None:
         """Train until something stops it, and say what in `history.stop_reason`."""
         orders = _orders(self.n_samples, rng)
         while self.history.stop_reason is None:
+            if self.observer is not None:
+                self.observer.begin(self._snapshot)
             start = time.perf_counter()
             loss = np.float64(self.session.epoch(next(orders)))
             seconds = time.perf_counter() - start
@@ -229,7 +227,7 @@ class _Loop:
                 print(f"Iteration {self.history.n_iter}, loss = {loss:.8f}")
             stop_reason = self._judge(loss)
             self._report(seconds)
-            self.history.stop_reason = stop_reason
+            self.history.stop_reason = self._observed(stop_reason)
 
     def _judge(self, loss: float) -> StopReason | None:
         history = self.history
@@ -260,6 +258,17 @@ class _Loop:
         self.session.sync_parameters()
         return not _all_finite(self.parameters)
 
+    def _observed(self, stop_reason: StopReason | None) -> StopReason | None:
+        """Tell the observer of the end of an epoch, unless the training fails with it."""
+        if self.observer is None or (stop_reason == "diverged" and self.criterion.best is None):
+            return stop_reason
+        requested = self.observer.end(self._snapshot)
+        return "requested" if requested and stop_reason != "diverged" else stop_reason
+
+    def _snapshot(self) -> list[np.ndarray]:
+        self.session.sync()
+        return [p.copy() for p in self.criterion.best or self.parameters]
+
     def _report(self, seconds: float) -> None:
         scores = self.history.validation_scores
         report(
@@ -278,7 +287,7 @@ def train(
     weights: list[np.ndarray],
     biases: list[np.ndarray],
     optimizer: Optimizer,
-    x: np.ndarray,
+    x: SamplesLike,
     y: np.ndarray,
     *,
     activation: str,
@@ -293,6 +302,7 @@ def train(
     evaluate: Evaluate | None = None,
     n_threads: int | None = None,
     verbose: bool = False,
+    observer: Observer | None = None,
 ) -> None:
     """Train a network in place, epoch by epoch.
 
@@ -310,8 +320,8 @@ def train(
         One vector for each layer, of the same dtype.
     optimizer : SGD or Adam [read+write]
         Holds settings and moments; goes on from where it stands.
-    x : ndarray of shape (n, n_features) [read]
-        Samples, of the dtype of the weights.
+    x : ndarray or SparseRows of shape (n, n_features) [read]
+        Samples, of either precision.
     y : ndarray of shape (n, n_outputs) [read]
         Targets, of the dtype of the weights; may be bool for the two log losses.
     activation : {"identity", "logistic", "tanh", "relu"}
@@ -340,6 +350,8 @@ def train(
         Worker threads; None lets the engine decide.
     verbose : bool, default=False
         Whether to print the loss of each epoch and why training stops.
+    observer : Observer or None, default=None
+        Told of the beginning and the end of each epoch; may end the training.
 
     Raises
     ------
@@ -355,6 +367,7 @@ def train(
     """
     if sample_weight is not None and not sample_weight.any():
         raise ValueError("sample_weight is zero for every training sample")
+    parameters = [*weights, *biases]
     history.begin(validated=evaluate is not None)
     with Session(
         weights,
@@ -373,23 +386,15 @@ def train(
         if evaluate is not None:
             criterion = _ValidationScore(evaluate, session, weights, biases)
         loop = _Loop(
-            session,
-            [*weights, *biases],
-            loss,
-            criterion,
-            optimizer,
-            stopping,
-            history,
-            len(x),
-            max_epochs,
-            verbose,
+            session, parameters, loss, criterion, optimizer, stopping, history, len(x), max_epochs, verbose, observer
         )
         try:
             loop.run(rng)
         except KeyboardInterrupt:
             history.stop_reason = "interrupted"
             warnings.warn("Training interrupted by user.", UserWarning, stacklevel=2)
-    criterion.finish()
-    failed = history.stop_reason == "diverged" and evaluate is None
-    if failed or not _all_finite([*weights, *biases]):
+    if criterion.best is not None:
+        for result, kept in zip(parameters, criterion.best, strict=True):
+            np.copyto(result, kept)
+    if (history.stop_reason == "diverged" and evaluate is None) or not _all_finite(parameters):
         raise ValueError(NON_FINITE_WEIGHTS)

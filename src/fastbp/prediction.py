@@ -61,7 +61,8 @@ def predict(
     sizes = layer_sizes(weights)
     result = np.empty((n, sizes[-1]), dtype=dtype)
     threads = choose_threads(n_threads, step_flops(sizes, n) / 3, math.ceil(n / TARGET.mr))
-    if n <= _FEW and all(p.flags.c_contiguous and p.flags.aligned for p in (*weights, *biases)):
+    in_place = all(p.flags.c_contiguous and p.flags.aligned for p in (*weights, *biases))
+    if n <= _FEW and in_place and isinstance(x, np.ndarray):
         _predict_few(weights, biases, x, sizes, int(ACTIVATIONS[activation]), int(ACTIVATIONS[output]), result)
     else:
         _predict_many(weights, biases, x, sizes, activation, output, threads, result)

@@ -1,11 +1,14 @@
-"""Telling the world about the progress of a training: `watch` and what its callbacks receive."""
+"""Telling the world about the progress of a training: `watch` and what its callbacks receive, and observers."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import Protocol
 
-__all__ = ["EpochReport", "report", "watch"]
+import numpy as np
+
+__all__ = ["EpochReport", "Observer", "Snapshot", "report", "watch"]
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,21 @@ class EpochReport:
     validation_score: float | None
     n_samples: int
     seconds: float
+
+
+# Copies of the parameters, weights first, that training would leave if it ended now. The call also brings the
+# moments of the caller's optimizer up to date.
+Snapshot = Callable[[], list[np.ndarray]]
+
+
+class Observer(Protocol):
+    """Follows one training from epoch to epoch (of a solver without epochs: from iteration to iteration)."""
+
+    def begin(self, snapshot: Snapshot) -> None:
+        """Take notice that an epoch begins; `snapshot` may be called until the method returns."""
+
+    def end(self, snapshot: Snapshot) -> bool:
+        """Take notice that an epoch has ended, and return whether it is to be the last."""
 
 
 Callback = Callable[[EpochReport], object]

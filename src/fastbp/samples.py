@@ -42,7 +42,7 @@ class SparseRows:
     n_columns: int
 
     def __post_init__(self) -> None:
-        if self.values.dtype not in _FLOATS:
+        if self.values.dtype.newbyteorder("=") not in _FLOATS:
             raise TypeError(f"values must be float32 or float64, got {self.values.dtype}")
         for name in ("indices", "starts"):
             if getattr(self, name).dtype.kind not in "iu":
@@ -55,11 +55,15 @@ class SparseRows:
                 "do not make a matrix"
             )
         # Kernels read them by pointers. int32 is what SciPy uses for fewer than 2^31 elements.
-        wide = self.indices.dtype.itemsize > 4 or self.indices.dtype == np.uint32
-        index_type = np.int64 if wide else np.int32
-        for name, dtype in (("values", self.values.dtype), ("indices", index_type), ("starts", np.int64)):
-            array = np.require(getattr(self, name), dtype.newbyteorder("=") if name == "values" else dtype, "CA")
-            object.__setattr__(self, name, array)
+        narrow = self.indices.dtype in (np.int8, np.int16, np.int32, np.uint8, np.uint16)
+        types = {
+            "values": self.values.dtype.newbyteorder("="),
+            "indices": np.dtype(np.int32 if narrow else np.int64),
+            "starts": np.dtype(np.int64),
+        }
+        for name, dtype in types.items():
+            array = np.ascontiguousarray(getattr(self, name), dtype=dtype)
+            object.__setattr__(self, name, array if array.flags.aligned else array.copy())
         self._check_bounds()
 
     def _check_bounds(self) -> None:

@@ -7,46 +7,41 @@ time could trip over.
 
 import ctypes
 import math
-import multiprocessing
 import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from functools import cache
 
-__all__ = ["Job", "allowed_cpus", "choose_threads", "run_on_threads"]
+from fastbp.budget import Claim, part_of
+from fastbp.cpus import allowed_cpus, thread_limit
+
+__all__ = ["Job", "allowed_cpus", "choose_threads", "claim_threads", "run_on_threads"]
 
 # Work that is worth a thread of its own: about ten microseconds of multiply-adds, ten times what a barrier costs.
 _FLOPS_PER_THREAD = 1_000_000.0
 
 
-def allowed_cpus() -> int:
-    """Return the number of CPUs that this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+def _useful(flops: float, most: int) -> int:
+    return max(1, min(most, math.ceil(flops / _FLOPS_PER_THREAD)))
 
 
-def _thread_budget() -> int:
-    """Threads that nobody has claimed yet: one inside a worker process, whose siblings use the other cores."""
-    setting = os.environ.get("FASTBP_NUM_THREADS")
-    if setting is not None:
-        if not setting.isdecimal() or int(setting) < 1:
-            raise ValueError(f"FASTBP_NUM_THREADS must be a positive integer, got {setting!r}")
-        return int(setting)
-    if multiprocessing.parent_process() is not None:
-        return 1
-    return allowed_cpus()
+def _ordered(n_threads: int) -> int:
+    if n_threads == -1:
+        return allowed_cpus()
+    if n_threads < 1:
+        raise ValueError(f"n_threads must be a positive integer, -1 or None, got {n_threads!r}")
+    return n_threads
 
 
 def choose_threads(n_threads: int | None, flops: float, most: int) -> int:
-    """Return the number of threads for a piece of work.
+    """Return the number of threads for a piece of work that is done in a moment.
 
     Parameters
     ----------
     n_threads : int or None
         What the caller asked for: a positive number is taken as it is, -1 means all CPUs this process may use,
-        None leaves the choice to the cost model.
+        None leaves the choice to the cost model, within the calling thread's part of `cpus.thread_limit`.
     flops : float
         Floating-point operations between two synchronizations.
     most : int
@@ -57,13 +52,24 @@ def choose_threads(n_threads: int | None, flops: float, most: int) -> int:
     ValueError
         If `n_threads` is neither None, -1 nor positive.
     """
-    if n_threads is None:
-        return max(1, min(_thread_budget(), most, math.ceil(flops / _FLOPS_PER_THREAD)))
-    if n_threads == -1:
-        return allowed_cpus()
-    if n_threads < 1:
-        raise ValueError(f"n_threads must be a positive integer, -1 or None, got {n_threads!r}")
-    return n_threads
+    if n_threads is not None:
+        return _ordered(n_threads)
+    useful = _useful(flops, most)
+    if useful == 1:
+        return 1
+    limit = thread_limit()
+    return part_of(min(useful, limit), limit)
+
+
+def claim_threads(n_threads: int | None, flops: float, most: int) -> Claim:
+    """Claim threads for a piece of work that lasts; see `choose_threads` for the parameters and errors.
+
+    Of a number that the caller has asked for nothing is taken away while the claim lasts.
+    """
+    if n_threads is not None:
+        return Claim(_ordered(n_threads), None)
+    limit = thread_limit()
+    return Claim(min(_useful(flops, most), limit), limit)
 
 
 _pool: ThreadPoolExecutor | None = None
@@ -179,6 +185,7 @@ def run_on_threads(work: Callable[[int], None], n_threads: int) -> None:
     if n_threads == 1:
         work(0)
         return
+    claim = Claim(n_threads, None)
     caller_cpu = _current_cpu()
 
     def settled(thread: int) -> None:
@@ -190,5 +197,6 @@ def run_on_threads(work: Callable[[int], None], n_threads: int) -> None:
         work(0)
     finally:
         _uninterrupted(lambda: all(future.done() for future in pending), lambda: wait(pending))
+        claim.release()
     for future in pending:
         future.result()

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from fastbp.kernels import matmul
-from fastbp.threads import choose_threads
+from fastbp.threads import allowed_cpus, choose_threads
 from support.networks import assert_identical, make_optimizer, make_problem, train
+from support.processes import run_well
 
 BIG = 1e12  # operations that are worth all cores
 
@@ -50,15 +51,54 @@ def test_fork_after_training(monkeypatch):
     assert_same_work(work(3), ref)
 
 
+@pytest.fixture
+def no_settings(monkeypatch):
+    for name in ("FASTBP_NUM_THREADS", "NUMBA_NUM_THREADS", "OMP_NUM_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+
+
 @pytest.mark.parametrize("backend", ["loky", "threading"])
-def test_joblib(backend, monkeypatch):
+def test_joblib(backend, no_settings):
     joblib = pytest.importorskip("joblib")
-    monkeypatch.delenv("FASTBP_NUM_THREADS", raising=False)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of joblib, about its own processes
         results = joblib.Parallel(n_jobs=2, backend=backend)(joblib.delayed(work)(seed) for seed in range(4))
-        if backend == "loky":
-            threads = joblib.Parallel(n_jobs=2, backend=backend)([joblib.delayed(choose_threads)(None, BIG, 100)])
-            assert threads == [1]
     for seed, result in enumerate(results):
         assert_same_work(result, work(seed))
+
+
+@pytest.mark.parametrize(
+    ("n_jobs", "inner", "settings"),
+    [
+        (2, None, {}),
+        (4, None, {}),
+        (2, 2, {}),
+        (2, 1, {}),
+        # joblib hands on what its user has set for all programs.
+        (2, None, {"NUMBA_NUM_THREADS": "1"}),
+        (2, 2, {"OMP_NUM_THREADS": "1"}),
+        (2, 1, {"FASTBP_NUM_THREADS": "5"}),
+    ],
+)
+def test_workers_of_joblib_take_what_joblib_gives_them(n_jobs, inner, settings, no_settings, monkeypatch):
+    joblib = pytest.importorskip("joblib")
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    given = inner or int(settings.get("NUMBA_NUM_THREADS", max(1, joblib.cpu_count() // n_jobs)))
+    expected = int(settings.get("FASTBP_NUM_THREADS", min(given, allowed_cpus())))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with joblib.parallel_config(backend="loky", n_jobs=n_jobs, inner_max_num_threads=inner):
+            threads = joblib.Parallel()(joblib.delayed(choose_threads)(None, BIG, 100) for _ in range(n_jobs))
+    assert threads == n_jobs * [expected]
+
+
+@pytest.mark.skipif(allowed_cpus() < 2, reason="two workers are more than one CPU anyway")
+@pytest.mark.parametrize(("backend", "processes"), [("loky", 2), ("threading", 1)])
+def test_a_search_never_trains_on_more_threads_than_cpus(backend, processes, no_settings, tmp_path):
+    pytest.importorskip("joblib")
+    used, most, fits, left = map(int, run_well("search", backend, str(tmp_path)).split())
+    assert used == processes
+    assert fits == 24
+    assert left == 0
+    assert 2 <= most <= allowed_cpus()

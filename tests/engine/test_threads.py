@@ -1,6 +1,5 @@
 """The number of threads changes no bit, and trainings side by side do not disturb each other."""
 
-import os
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +13,7 @@ from fastbp.pace import Pace
 from fastbp.prediction import predict
 from fastbp.session import Session
 from fastbp.target import TARGET
-from fastbp.threads import allowed_cpus, choose_threads, run_on_threads
+from fastbp.threads import choose_threads, run_on_threads
 from support.lattice import DTYPES, HIDDEN, panel_width
 from support.networks import LOSSES, OPTIMIZERS, assert_identical, check_training, make_optimizer, make_problem, train
 
@@ -154,9 +153,12 @@ def test_a_crowd_of_threads_is_done_soon(rng):
 
 @pytest.fixture
 def cores(monkeypatch):
-    """Pretend to have eight cores and no settings."""
-    monkeypatch.delenv("FASTBP_NUM_THREADS", raising=False)
-    monkeypatch.setattr("fastbp.threads.allowed_cpus", lambda: 8)
+    """Pretend to have eight cores, no settings, and no other threads that work."""
+    for name in ("FASTBP_NUM_THREADS", "NUMBA_NUM_THREADS", "OMP_NUM_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+    for module in ("cpus", "threads"):
+        monkeypatch.setattr(f"fastbp.{module}.allowed_cpus", lambda: 8)
+    monkeypatch.setattr("fastbp.budget._places", [])
 
 
 def test_tiny_work_gets_one_thread(cores):
@@ -182,18 +184,6 @@ def test_setting_by_environment(cores, monkeypatch):
         monkeypatch.setenv("FASTBP_NUM_THREADS", wrong)
         with pytest.raises(ValueError, match="FASTBP_NUM_THREADS"):
             choose_threads(None, 1e12, 100)
-
-
-def test_affinity_is_respected():
-    if not hasattr(os, "sched_setaffinity"):
-        pytest.skip("no affinity on this system")
-    allowed = os.sched_getaffinity(0)
-    try:
-        os.sched_setaffinity(0, {min(allowed)})
-        assert allowed_cpus() == 1
-    finally:
-        os.sched_setaffinity(0, allowed)
-    assert allowed_cpus() == len(allowed)
 
 
 def test_errors_of_workers_reach_the_caller():

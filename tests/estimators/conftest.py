@@ -4,11 +4,13 @@ import warnings
 
 import numpy as np
 import pytest
+import sklearn
 import sklearn.neural_network
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits
 
 import fastbp
 
+SKLEARN = tuple(int(part) for part in sklearn.__version__.split(".")[:2])
 KINDS = ("binary", "multiclass", "multilabel", "regression", "multioutput", "poisson")
 
 
@@ -26,6 +28,12 @@ def _small_data(kind):
         "poisson": rng.poisson(np.exp(np.clip(signal[:, 0], -3, 3))).astype(float),
     }
     return X, targets[kind]
+
+
+@pytest.fixture(scope="session")
+def sklearn_version():
+    """Return the series of the installed scikit-learn, such as (1, 9)."""
+    return SKLEARN
 
 
 @pytest.fixture(scope="session")
@@ -61,6 +69,8 @@ def make_pair():
     def make(kind, **params):
         name = "MLPClassifier" if kind in ("binary", "multiclass", "multilabel") else "MLPRegressor"
         if kind == "poisson":
+            if SKLEARN < (1, 7):
+                pytest.skip("scikit-learn 1.6 has no Poisson loss")
             params["loss"] = "poisson"
         return getattr(sklearn.neural_network, name)(**params), getattr(fastbp, name)(**params)
 
@@ -76,6 +86,20 @@ def quietly():
             warnings.simplefilter("always")
             result = function(*args, **kwargs)
         return result, [(w.category, str(w.message)) for w in caught if w.category is not RuntimeWarning]
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def fit(quietly):
+    """Return a function that fits an estimator, of scikit-learn or fastbp, and returns the warnings it gave."""
+
+    def call(model, X, y, sample_weight=None):
+        if sample_weight is None:
+            return quietly(model.fit, X, y)[1]
+        if SKLEARN < (1, 7) and type(model).__module__.startswith("sklearn."):
+            pytest.skip("scikit-learn 1.6 takes no sample weights")
+        return quietly(model.fit, X, y, sample_weight)[1]
 
     return call
 

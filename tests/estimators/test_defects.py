@@ -69,7 +69,7 @@ def test_poisson_recovers_from_rates_that_underflow(early_stopping, make_pair, q
 
 @pytest.mark.parametrize("kind", ["binary", "multiclass", "regression", "multioutput", "poisson"])
 @pytest.mark.parametrize("solver", ["adam", "sgd"])
-def test_minibatches_of_weight_zero_contribute_nothing(kind, solver, small_data, make_pair, quietly, deviation):
+def test_minibatches_of_weight_zero_contribute_nothing(kind, solver, small_data, make_pair, fit, deviation):
     """Training on weights (0, ..., 0, w) equals training on the weighted samples alone."""
     X, y = small_data(kind)
     weights = np.random.RandomState(2).uniform(0.5, 2, 40)
@@ -77,10 +77,10 @@ def test_minibatches_of_weight_zero_contribute_nothing(kind, solver, small_data,
     params = {"solver": solver, "hidden_layer_sizes": 4, "batch_size": 10, "shuffle": False, "max_iter": 5}
     ref, comp = make_pair(kind, random_state=1, **params)
     with pytest.raises(ZeroDivisionError):
-        quietly(ref.fit, X[:40], y[:40], weights)
-    quietly(comp.fit, X[:40], y[:40], weights)
+        fit(ref, X[:40], y[:40], weights)
+    fit(comp, X[:40], y[:40], weights)
     ref, _ = make_pair(kind, random_state=1, **params)
-    quietly(ref.fit, X[20:40], y[20:40], weights[20:])
+    fit(ref, X[20:40], y[20:40], weights[20:])
     assert deviation(ref, comp) < 1e-12
     # Rows of passed-over minibatches count in the mean, as all rows do.
     np.testing.assert_allclose(comp.loss_curve_, np.array(ref.loss_curve_) / 2, rtol=1e-12)
@@ -90,6 +90,74 @@ def test_partial_fit_is_hidden_for_lbfgs():
     for estimator in (MLPClassifier, MLPRegressor):
         assert not hasattr(estimator(solver="lbfgs"), "partial_fit")
         assert hasattr(estimator(solver="sgd"), "partial_fit")
+
+
+@pytest.mark.parametrize("kind", ["binary", "multiclass", "multilabel"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_logarithms_of_probabilities_are_finite(kind, dtype, small_data, make_pair, quietly):
+    """Where scikit-learn gives -inf they come from the logits, elsewhere they are log(p) to the last bit."""
+    X, y = small_data(kind)
+    X = X.astype(dtype)
+    ref, comp = make_pair(kind, max_iter=5, random_state=0)
+    for model in (ref, comp):
+        quietly(model.fit, X, y)
+    comp.coefs_[-1] *= 300 if dtype == np.float32 else 2500
+    ref.coefs_, ref.intercepts_ = comp.coefs_, comp.intercepts_
+    log_proba, proba = comp.predict_log_proba(X), comp.predict_proba(X)
+    theirs, _ = quietly(ref.predict_log_proba, X)
+    lost = proba == np.finfo(dtype).smallest_subnormal
+    assert np.isinf(theirs).any()
+    assert proba.min() > 0
+    assert 0 < lost.any(axis=1).sum() < len(X)
+    assert log_proba.dtype == proba.dtype == dtype
+    np.testing.assert_array_equal(log_proba[~lost], np.log(proba[~lost]))
+    expected = _log_proba(comp, X)[lost]
+    assert expected.max() < np.log(np.finfo(dtype).tiny)
+    # A logit is a sum of 100 products, each rounded.
+    tol = 100 * np.finfo(dtype).eps
+    np.testing.assert_allclose(log_proba[lost], expected, rtol=tol)
+    single = np.concatenate([comp.predict_log_proba(row[None]) for row in X])
+    np.testing.assert_allclose(single, log_proba, rtol=tol)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_small_probabilities_of_the_first_class_keep_their_digits(dtype, small_data, make_pair, quietly):
+    X, y = small_data("binary")
+    X = X.astype(dtype)
+    ref, comp = make_pair("binary", max_iter=5, random_state=0)
+    for model in (ref, comp):
+        quietly(model.fit, X, y)
+    comp.coefs_[-1] *= 100
+    ref.coefs_, ref.intercepts_ = comp.coefs_, comp.intercepts_
+    proba, exact = comp.predict_proba(X), np.exp(_log_proba(comp, X))
+    small = (exact < np.finfo(dtype).eps) & (exact > np.finfo(dtype).tiny)
+    assert small[:, 0].any()
+    assert (quietly(ref.predict_proba, X)[0][:, 0][small[:, 0]] == 0).any()
+    # The error of a logit, of the size of its terms, is the relative error of the exponential function.
+    np.testing.assert_allclose(proba[small], exact[small].astype(dtype), rtol=1e4 * np.finfo(dtype).eps)
+    np.testing.assert_allclose(proba, quietly(ref.predict_proba, X)[0], rtol=0, atol=1e4 * np.finfo(dtype).eps)
+
+
+def _log_proba(model, X):
+    """Return the logarithms of probabilities by the formulas, in the longest floating point numbers there are."""
+    h = X.astype(np.longdouble)
+    for layer, (w, b) in enumerate(zip(model.coefs_, model.intercepts_, strict=True)):
+        h = (np.maximum(h, 0) if layer else h) @ w.astype(np.longdouble) + b
+    if model.out_activation_ == "softmax":
+        h = h - h.max(axis=1, keepdims=True)
+        return h - np.log(np.exp(h).sum(axis=1, keepdims=True))
+    if model.n_outputs_ == 1:
+        h = np.hstack([-h, h])
+    return -np.logaddexp(0, -h)
+
+
+def test_lbfgs_says_that_it_does_not_stop_early(small_data):
+    X, y = small_data("regression")
+    model, plain = (MLPRegressor(solver="lbfgs", random_state=0) for _ in range(2))
+    with pytest.warns(UserWarning, match="^early_stopping=True has no effect with solver='lbfgs'$"):
+        model.set_params(early_stopping=True).fit(X, y)
+    plain.fit(X, y)
+    np.testing.assert_array_equal(model.coefs_[0], plain.coefs_[0])
 
 
 def test_best_weights_survive_a_bad_warm_start(small_data, quietly):

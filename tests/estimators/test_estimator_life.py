@@ -4,6 +4,7 @@ import inspect
 import pickle
 import signal
 import threading
+import warnings
 
 import joblib
 import numpy as np
@@ -12,6 +13,7 @@ import scipy.sparse
 import sklearn.neural_network as reference
 from sklearn import config_context
 from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -21,7 +23,9 @@ from fastbp import MLPClassifier, MLPRegressor, watch
 
 
 @pytest.mark.parametrize("name", ["MLPClassifier", "MLPRegressor"])
-def test_signatures_are_scikit_learns(name):
+def test_signatures_are_scikit_learns(name, sklearn_version):
+    if sklearn_version < (1, 7):
+        pytest.skip("the signatures are those that scikit-learn has since 1.7")
     ref, comp = getattr(reference, name), getattr(fastbp, name)
     expected = list(inspect.signature(ref).parameters.values())
     got = list(inspect.signature(comp).parameters.values())
@@ -72,6 +76,8 @@ def test_pickled_training_goes_on(dump, solver, small_data, quietly, tmp_path):
     X, y = small_data("multiclass")
     model = MLPClassifier(solver=solver, max_iter=3, random_state=np.random.RandomState(0))
     quietly(model.fit, X, y)
+    # Only what partial_fit has begun is likely to go on, and has the moments in its pickle.
+    model.partial_fit(X, y)
     path = tmp_path / "model"
     with path.open("wb") as file:
         dump.dump(model, file)
@@ -167,6 +173,17 @@ def test_interrupt_keeps_the_weights_so_far(estimator, early_stopping, small_dat
     assert model.n_iter_ == len(model.loss_curve_) == 3
     for a, b in zip(model.coefs_, shorter.coefs_, strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_warnings_point_to_the_line_that_trains(small_data):
+    X, y = small_data("regression")
+    model = MLPRegressor(max_iter=1, batch_size=99)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        line = inspect.currentframe().f_lineno + 1
+        model.fit(X, y)
+    assert [w.category for w in caught] == [UserWarning, ConvergenceWarning]
+    assert {(w.filename, w.lineno) for w in caught} == {(__file__, line)}
 
 
 def test_interrupt_inside_the_first_epoch(small_data, quietly, monkeypatch):

@@ -86,7 +86,7 @@ def _decisions(printed):
 
 
 @pytest.mark.parametrize("name", STABLE)
-def test_stable_run(name, toy_data, make_pair, quietly, assert_equal_state, capsys):
+def test_stable_run(name, toy_data, make_pair, fit, assert_equal_state, capsys):
     dataset, params = STABLE[name]
     X, y = toy_data(dataset)
     weights = np.random.RandomState(1).uniform(0.5, 2, len(y)) if "sgd" in name else None
@@ -94,7 +94,7 @@ def test_stable_run(name, toy_data, make_pair, quietly, assert_equal_state, caps
     printed, warned, positions = [], [], []
     for model in (ref, comp):
         rng = np.random.RandomState(5)
-        _, caught = quietly(model.set_params(random_state=rng).fit, X, y, weights)
+        caught = fit(model.set_params(random_state=rng), X, y, weights)
         printed.append(_decisions(capsys.readouterr().out))
         warned.append(caught)
         positions.append(rng.randint(2**31, size=4).tolist())
@@ -108,14 +108,16 @@ def test_stable_run(name, toy_data, make_pair, quietly, assert_equal_state, caps
 @pytest.mark.parametrize("kind", ["binary", "multiclass", "multilabel", "regression", "multioutput", "poisson"])
 @pytest.mark.parametrize("weighted", [False, True], ids=["unweighted", "weighted"])
 def test_early_stopping_of_every_kind(
-    kind, weighted, small_data, small_weights, make_pair, quietly, assert_equal_state
+    kind, weighted, small_data, small_weights, make_pair, fit, assert_equal_state, sklearn_version
 ):
+    if kind == "binary" and sklearn_version < (1, 9):
+        pytest.skip("scikit-learn 1.6 to 1.8 fail to stop early on labels that are strings")
     X, y = small_data(kind)
     ref, comp = make_pair(
         kind, early_stopping=True, random_state=0, max_iter=40, n_iter_no_change=3, validation_fraction=0.3
     )
     for model in (ref, comp):
-        quietly(model.fit, X, y, small_weights if weighted else None)
+        fit(model, X, y, small_weights if weighted else None)
     assert_equal_state(ref, comp, 1e-10)
     assert type(comp.validation_scores_[-1]) is float
 

@@ -22,12 +22,11 @@ SOLVERS = {
 }
 
 
-def _compare(make_pair, quietly, assert_equal_state, data, kind, sample_weight, **params):
+def _compare(make_pair, fit, assert_equal_state, data, kind, sample_weight, **params):
     X, y = data
     ref, comp = make_pair(kind, random_state=3, **params)
-    _, ref_warnings = quietly(ref.fit, X, y, sample_weight)
-    _, comp_warnings = quietly(comp.fit, X, y, sample_weight)
-    assert comp_warnings == ref_warnings
+    ref_warnings = fit(ref, X, y, sample_weight)
+    assert fit(comp, X, y, sample_weight) == ref_warnings
     assert_equal_state(ref, comp, 1e-12)
 
 
@@ -35,12 +34,10 @@ def _compare(make_pair, quietly, assert_equal_state, data, kind, sample_weight, 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("solver", SOLVERS)
-def test_one_step(
-    solver, activation, kind, weighted, small_data, small_weights, make_pair, quietly, assert_equal_state
-):
+def test_one_step(solver, activation, kind, weighted, small_data, small_weights, make_pair, fit, assert_equal_state):
     _compare(
         make_pair,
-        quietly,
+        fit,
         assert_equal_state,
         small_data(kind),
         kind,
@@ -57,12 +54,12 @@ def test_one_step(
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_few_steps_over_shuffled_minibatches(
-    solver, activation, kind, small_data, small_weights, make_pair, quietly, assert_equal_state
+    solver, activation, kind, small_data, small_weights, make_pair, fit, assert_equal_state
 ):
     weights = small_weights if activation in ("tanh", "identity") else None
     _compare(
         make_pair,
-        quietly,
+        fit,
         assert_equal_state,
         small_data(kind),
         kind,
@@ -79,36 +76,36 @@ def test_few_steps_over_shuffled_minibatches(
 @pytest.mark.smoke
 @pytest.mark.parametrize("hidden", [(), (1,), (8, 1, 8), (33,), (3, 3, 3, 3)])
 @pytest.mark.parametrize("kind", KINDS)
-def test_depths_and_widths(kind, hidden, small_data, make_pair, quietly, assert_equal_state):
+def test_depths_and_widths(kind, hidden, small_data, make_pair, fit, assert_equal_state):
     data = small_data(kind)
     params = {"hidden_layer_sizes": hidden, "max_iter": 2, "batch_size": 17}
-    _compare(make_pair, quietly, assert_equal_state, data, kind, None, **params)
+    _compare(make_pair, fit, assert_equal_state, data, kind, None, **params)
 
 
 @pytest.mark.parametrize("batch_size", [1, 42, 43, 100, "auto"])
 @pytest.mark.parametrize("shuffle", [False, True])
-def test_batch_sizes(batch_size, shuffle, small_data, make_pair, quietly, assert_equal_state):
+def test_batch_sizes(batch_size, shuffle, small_data, make_pair, fit, assert_equal_state):
     data = small_data("multiclass")
     params = {"hidden_layer_sizes": 4, "max_iter": 1, "batch_size": batch_size, "shuffle": shuffle}
-    _compare(make_pair, quietly, assert_equal_state, data, "multiclass", None, **params)
+    _compare(make_pair, fit, assert_equal_state, data, "multiclass", None, **params)
 
 
 @pytest.mark.parametrize("alpha", [0, 1e-4, 10])
-def test_alpha(alpha, small_data, make_pair, quietly, assert_equal_state):
+def test_alpha(alpha, small_data, make_pair, fit, assert_equal_state):
     data = small_data("binary")
     params = {"hidden_layer_sizes": 4, "max_iter": 1, "batch_size": 10, "alpha": alpha}
-    _compare(make_pair, quietly, assert_equal_state, data, "binary", None, **params)
+    _compare(make_pair, fit, assert_equal_state, data, "binary", None, **params)
 
 
-def test_negative_sample_weights_are_accepted(small_data, small_weights, make_pair, quietly, assert_equal_state):
+def test_negative_sample_weights_are_accepted(small_data, small_weights, make_pair, fit, assert_equal_state):
     data, weights = small_data("regression"), small_weights.copy()
     weights[3] = -0.5
     params = {"hidden_layer_sizes": 4, "max_iter": 1, "activation": "tanh"}
-    _compare(make_pair, quietly, assert_equal_state, data, "regression", weights, **params)
+    _compare(make_pair, fit, assert_equal_state, data, "regression", weights, **params)
 
 
 @pytest.mark.parametrize("order", ["F", "strided", "readonly", "list", "int"])
-def test_memory_layouts(order, small_data, make_pair, quietly, assert_equal_state):
+def test_memory_layouts(order, small_data, make_pair, fit, assert_equal_state):
     X, y = small_data("multiclass")
     if order == "F":
         X = np.asfortranarray(X)
@@ -122,7 +119,7 @@ def test_memory_layouts(order, small_data, make_pair, quietly, assert_equal_stat
     else:
         X = (10 * X).astype(int)
     params = {"hidden_layer_sizes": 4, "max_iter": 2, "batch_size": 10}
-    _compare(make_pair, quietly, assert_equal_state, (X, y), "multiclass", None, **params)
+    _compare(make_pair, fit, assert_equal_state, (X, y), "multiclass", None, **params)
 
 
 def test_the_comparison_notices_a_wrong_step(small_data, make_pair, quietly, deviation):

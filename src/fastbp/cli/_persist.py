@@ -73,7 +73,7 @@ def load_model(path: Path) -> tuple[Model, list[str]]:
 
 def trusted_types() -> set[str]:
     """Name the types that a model file may hold beyond those that skops trusts by itself."""
-    ours = (fastbp.MLPClassifier, fastbp.MLPRegressor, fastbp.Adam, fastbp.SGD)
+    ours = (fastbp.MLPClassifier, fastbp.MLPRegressor)
     return {f"{kind.__module__}.{kind.__name__}" for kind in ours} | {"numpy.dtype"}
 
 

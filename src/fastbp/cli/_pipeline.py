@@ -89,7 +89,7 @@ def build_pipeline(columns: Sequence[Column], task: str, settings: Settings, n_r
         branches.append(("categories", _category_branch(dtype, n_rows), categories))
     return Pipeline(
         [
-            ("columns", ColumnTransformer(branches, sparse_threshold=0.0)),
+            ("columns", _column_branches(branches)),
             # The type itself is the function: it casts arrays, and it is on skops' own list of trusted types.
             ("cast", FunctionTransformer(dtype, feature_names_out="one-to-one")),
             ("model", _model(task, settings)),
@@ -123,6 +123,14 @@ def unseen_categories(pipeline: Pipeline, features: pd.DataFrame) -> list[str]:
             if len(unseen):
                 notes.append(f"{len(unseen)} values in {name!r} did not occur in training, e.g. {unseen.iloc[0]!r}")
     return notes
+
+
+def _column_branches(branches: list) -> ColumnTransformer:
+    transformer = ColumnTransformer(branches, sparse_threshold=0.0)
+    # scikit-learn 1.6 would keep the names of unused columns in a type of its own, which no saved file may hold.
+    if getattr(transformer, "force_int_remainder_cols", None) is True:
+        transformer.set_params(force_int_remainder_cols=False)
+    return transformer
 
 
 def _number_branch() -> Pipeline:

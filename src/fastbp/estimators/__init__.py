@@ -2,11 +2,13 @@
 
 - `_classifier`, `_regressor`: the two public classes; what they add to the base is the meaning of `y`.
 - `_base`: one call of ``fit`` from checked input to fitted attributes.
-- `_validation`: checks of the input; every error names the argument and leaves the estimator as it was.
+- `_training`: what happens around a call of ``fit``: checked parameters, and an estimator that an error leaves alone.
+- `_parameters`, `_validation`: checks of the parameters and of the input; every error names the argument.
+- `_callbacks`: scikit-learn's callbacks, per epoch.
 - `_scores`: accuracy and R² on the validation set of early stopping.
-- `_sklearn`: the names of scikit-learn that begin with an underscore.
 
-Training itself is `fastbp.fit`; nothing below this package imports scikit-learn.
+Only public names of scikit-learn are imported. Training itself is `fastbp.fit`; nothing below this package imports
+scikit-learn.
 """
 
 from fastbp.estimators._classifier import MLPClassifier

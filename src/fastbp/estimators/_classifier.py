@@ -10,8 +10,8 @@ from sklearn.utils.multiclass import type_of_target, unique_labels
 
 from fastbp.estimators._base import BaseMLP, is_stochastic
 from fastbp.estimators._scores import accuracy
-from fastbp.estimators._sklearn import fit_context
-from fastbp.estimators._validation import check_labels, naming, unchanged_on_error
+from fastbp.estimators._training import trains
+from fastbp.estimators._validation import check_labels, naming
 
 __all__ = ["MLPClassifier"]
 
@@ -83,6 +83,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     early_stopping : bool, default=False
         Whether to set part of the data aside, to judge improvement by the accuracy on it, and to keep the
         weights of the best epoch. The split is stratified for two classes only, as in scikit-learn.
+        ``solver="lbfgs"`` warns that it does nothing of it.
     validation_fraction : float, default=0.1
         Share of the samples set aside by `early_stopping`.
     beta_1, beta_2 : float, default=0.9 and 0.999
@@ -141,7 +142,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     minibatch whose weights sum to zero is passed over; with `warm_start` and `early_stopping` the weights of
     the best epoch cannot be overwritten; a change of `hidden_layer_sizes` between warm starts is an error;
     and a call that raises leaves the estimator as it was before. A network fitted on float32 predicts in
-    float32 whatever the dtype of `X`.
+    float32 whatever the dtype of `X`. `predict_log_proba` is finite also where a probability is rounded to 0.
+
+    With scikit-learn 1.9 or newer there is `set_callbacks`. Every epoch (of "lbfgs": every iteration) is a task
+    within the task "fit" or "partial_fit"; callbacks are told `X` and `y` as they were passed, and a fitted
+    estimator is what training would have left, had it ended there.
 
     References
     ----------
@@ -219,7 +224,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         self.n_jobs = n_jobs
 
     @available_if(is_stochastic)
-    @fit_context(prefer_skip_nested_validation=True)
+    @trains
     def partial_fit(self, X, y, sample_weight=None, classes=None):
         """Train for one epoch on `X` and `y`, going on from the present weights and moments.
 
@@ -240,9 +245,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         self : object
             The trained estimator. If the call raises, the estimator is as it was before.
         """
-        with unchanged_on_error(self):
-            self._declare_classes(classes, y)
-            return self._fit(X, y, sample_weight, incremental=True)
+        self._declare_classes(classes, y)
+        return self._fit(X, y, sample_weight, incremental=True)
 
     def _declare_classes(self, classes: Any, y: Any) -> None:
         """Set the classes in the first call of `partial_fit`, and compare them in later ones."""
@@ -323,11 +327,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Returns
         -------
         proba : ndarray of shape (n_samples, n_classes)
-            Probability of each class, in the order of `classes_`; for multilabel targets of each label.
+            Probability of each class, in the order of `classes_`; for multilabel targets of each label. Two
+            columns even if only one class was seen in training. No probability is 0: what is too small for a
+            float is the smallest one.
         """
-        output = self._outputs_for(X)
-        # Two columns even if only one class was seen in training, as in scikit-learn.
-        return np.hstack([1 - output, output]) if self.n_outputs_ == 1 else output
+        return self._probabilities(self._samples_for_prediction(X))
 
     def predict_log_proba(self, X):
         """Predict the logarithms of probabilities.
@@ -340,10 +344,42 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Returns
         -------
         log_proba : ndarray of shape (n_samples, n_classes)
-            ``log(predict_proba(X))``: -inf where a probability is rounded to 0.
+            ``log(predict_proba(X))``; where a probability is too small for a float, its exact logarithm, from the
+            values before the output activation.
         """
-        proba = self.predict_proba(X)
-        return np.log(proba, out=proba)
+        X = self._samples_for_prediction(X)
+        log_proba = self._probabilities(X)
+        least = log_proba <= np.finfo(log_proba.dtype).smallest_subnormal
+        np.log(log_proba, out=log_proba)
+        rows = least.any(axis=1)
+        if rows.any():
+            log_proba[least] = self._log_proba_of(self._class_outputs(X[rows], "identity"))[least[rows]]
+        return log_proba
+
+    def _probabilities(self, X: Any) -> np.ndarray:
+        # Not 0, so that the logarithm of what is given is that of `predict_log_proba` but for rounding.
+        proba = self._class_outputs(X, self.out_activation_)
+        return np.maximum(proba, np.finfo(proba.dtype).smallest_subnormal, out=proba)
+
+    def _class_outputs(self, X: Any, out_activation: str) -> np.ndarray:
+        """Return the outputs of the network with a column for each class.
+
+        The column of the first of two classes is that of the second for -z: one less a probability near 1 would
+        keep few digits of what is left.
+        """
+        weights, biases = self.coefs_, self.intercepts_
+        if self.n_outputs_ == 1:
+            w, b = weights[-1], biases[-1]
+            weights, biases = [*weights[:-1], np.hstack([-w, w])], [*biases[:-1], np.hstack([-b, b])]
+        return self._forward(X, weights, biases, out_activation)
+
+    def _log_proba_of(self, z: np.ndarray) -> np.ndarray:
+        """Return the logarithms of probabilities from the values `z` before the output activation."""
+        if self.out_activation_ == "softmax":
+            z = z - z.max(axis=1, keepdims=True)
+            return z - np.log(np.exp(z).sum(axis=1, keepdims=True))
+        # log(1 / (1 + exp(-z))) = -log(exp(0) + exp(-z))
+        return -np.logaddexp(0, -z)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

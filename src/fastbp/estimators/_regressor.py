@@ -7,9 +7,10 @@ from sklearn.base import RegressorMixin
 from sklearn.utils.metaestimators import available_if
 
 from fastbp.estimators._base import BaseMLP, is_stochastic
+from fastbp.estimators._parameters import LOSSES, PARAMETERS, Rules
 from fastbp.estimators._scores import r2
-from fastbp.estimators._sklearn import StrOptions, fit_context
-from fastbp.estimators._validation import check_values, unchanged_on_error
+from fastbp.estimators._training import trains
+from fastbp.estimators._validation import check_values
 
 __all__ = ["MLPRegressor"]
 
@@ -84,7 +85,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         Whether momentum is Nesterov's.
     early_stopping : bool, default=False
         Whether to set part of the data aside, to judge improvement by R² on it, and to keep the weights of
-        the best epoch.
+        the best epoch. ``solver="lbfgs"`` warns that it does nothing of it.
     validation_fraction : float, default=0.1
         Share of the samples set aside by `early_stopping`.
     beta_1, beta_2 : float, default=0.9 and 0.999
@@ -145,6 +146,10 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     float32 `X`, the targets are cast to float32 and training is in float32 throughout; such a network
     predicts in float32 whatever the dtype of `X`.
 
+    With scikit-learn 1.9 or newer there is `set_callbacks`. Every epoch (of "lbfgs": every iteration) is a task
+    within the task "fit" or "partial_fit"; callbacks are told `X` and `y` as they were passed, and a fitted
+    estimator is what training would have left, had it ended there.
+
     References
     ----------
     I. Goodfellow, Y. Bengio and A. Courville, "Deep Learning", MIT Press 2016, sections 6.2 and 6.5.
@@ -164,10 +169,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     True
     """
 
-    _parameter_constraints: ClassVar[dict[str, list]] = {
-        **BaseMLP._parameter_constraints,
-        "loss": [StrOptions({"squared_error", "poisson"})],
-    }
+    _parameter_rules: ClassVar[Rules] = {"loss": LOSSES, **PARAMETERS}
 
     def __init__(
         self,
@@ -225,7 +227,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         self.n_jobs = n_jobs
 
     @available_if(is_stochastic)
-    @fit_context(prefer_skip_nested_validation=True)
+    @trains
     def partial_fit(self, X, y, sample_weight=None):
         """Train for one epoch on `X` and `y`, going on from the present weights and moments.
 
@@ -243,8 +245,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         self : object
             The trained estimator. If the call raises, the estimator is as it was before.
         """
-        with unchanged_on_error(self):
-            return self._fit(X, y, sample_weight, incremental=True)
+        return self._fit(X, y, sample_weight, incremental=True)
 
     def _encode(self, y: Any, dtype: np.dtype, *, incremental: bool) -> np.ndarray:
         """Return target values as an array of shape (n, n_outputs)."""

@@ -8,8 +8,11 @@ from numbers import Integral, Number
 from typing import Any
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.validation import validate_data
+
+from fastbp.samples import SamplesLike, SparseRows
 
 __all__ = [
     "cast_samples",
@@ -21,6 +24,7 @@ __all__ = [
     "check_values",
     "hidden_sizes",
     "naming",
+    "to_samples",
     "unchanged_on_error",
 ]
 
@@ -79,14 +83,14 @@ def _is_plain(estimator: Any, X: Any, dtype: Any) -> bool:
     )
 
 
-def check_samples(estimator: Any, X: Any, *, dtype: Any, reset: bool) -> np.ndarray:
-    """Return `X` as a finite 2-D array of one of the given dtypes.
+def check_samples(estimator: Any, X: Any, *, dtype: Any, reset: bool) -> Any:
+    """Return `X` as a finite 2-D array, or a sparse matrix by rows, of one of the given dtypes.
 
     Parameters
     ----------
     estimator : estimator [read+write]
         Its number and names of features are compared, or set if `reset`.
-    X : array-like of shape (n_samples, n_features)
+    X : array-like or sparse matrix of shape (n_samples, n_features)
         What the user passed.
     dtype : dtype or list of dtype
         Wanted dtypes; `X` is kept as it is if it has one of them, and otherwise converted to the first.
@@ -97,7 +101,20 @@ def check_samples(estimator: Any, X: Any, *, dtype: Any, reset: bool) -> np.ndar
         return X
     # Where a cast to float32 overflows, the infinity is reported as an error.
     with naming("X"), np.errstate(over="ignore", invalid="ignore"):
-        return validate_data(estimator, X, dtype=dtype, reset=reset)
+        X = validate_data(estimator, X, dtype=dtype, reset=reset, accept_sparse=["csr", "csc"])
+        if not issparse(X):
+            return X
+        # SciPy converts indices that lie outside of the matrix without a word, and writes outside of its arrays.
+        X.check_format(full_check=True)
+        return X.tocsr()
+
+
+def to_samples(X: Any) -> SamplesLike:
+    """Return checked samples as the engine takes them."""
+    if not issparse(X):
+        return X
+    with naming("X"):
+        return SparseRows(X.data, X.indices, X.indptr, X.shape[1])
 
 
 def cast_samples(x: np.ndarray, dtype: np.dtype) -> np.ndarray:

@@ -1,0 +1,127 @@
+"""One call of `fit` on all samples at once: ``solver="lbfgs"``."""
+
+from typing import Any
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+from fastbp.estimators._training import warn_caller
+from fastbp.estimators._validation import to_samples
+from fastbp.fit import NON_FINITE_WEIGHTS
+from fastbp.lbfgs import Outcome, minimize
+from fastbp.objective import Objective
+from fastbp.plan import layer_sizes
+from fastbp.progress import Observer
+
+__all__ = ["FullBatch", "loss_and_gradient"]
+
+
+class FullBatch:
+    """A minimization; the parameters and attributes are those of `_stochastic.Stochastic`."""
+
+    def __init__(self, estimator: Any, weights: list[np.ndarray], biases: list[np.ndarray], *, fresh: bool) -> None:
+        self.max_epochs = estimator.max_iter
+        # What only training by minibatches knows.
+        self.forgotten = (
+            *("loss_curve_", "best_loss_", "validation_scores_", "best_validation_score_"),
+            *("_no_improvement_count", "_optimizer"),
+        ) * fresh
+        self._estimator = estimator
+        self._weights, self._biases = weights, biases
+        self._t = 0 if fresh else getattr(estimator, "t_", 0)
+        self._outcome = Outcome(0, None, -1, "")
+
+    def train(
+        self,
+        X: Any,
+        y: np.ndarray,
+        sample_weight: np.ndarray | None,
+        rng: np.random.RandomState,
+        observer: Observer | None,
+    ) -> None:
+        """Train on checked samples, an array or a sparse matrix by rows; there is nothing to draw from `rng`."""
+        model = self._estimator
+        if model.early_stopping:
+            warn_caller("early_stopping=True has no effect with solver='lbfgs'", UserWarning)
+        loss, _ = model._task()
+        self._outcome = minimize(
+            self._weights,
+            self._biases,
+            to_samples(X),
+            y,
+            activation=model.activation,
+            loss=loss,
+            weight_decay=float(model.alpha),
+            max_iter=model.max_iter,
+            max_calls=model.max_fun,
+            tol=model.tol,
+            sample_weight=sample_weight,
+            n_threads=model.n_jobs,
+            verbose=bool(model.verbose),
+            observer=observer,
+        )
+        if not all(np.isfinite(p).all() for p in (*self._weights, *self._biases)):
+            raise ValueError(NON_FINITE_WEIGHTS)
+
+    def attributes(self) -> dict[str, Any]:
+        """Return the fitted attributes that the minimization has come to."""
+        return self.attributes_with(self._weights, self._biases)
+
+    def attributes_with(self, weights: list[np.ndarray], biases: list[np.ndarray]) -> dict[str, Any]:
+        """Return what they would be if it ended now with these."""
+        attributes = {
+            "coefs_": weights,
+            "intercepts_": biases,
+            "n_iter_": self._outcome.n_iter,
+            "t_": self._t,
+            "_half_trained": False,
+        }
+        if self._outcome.loss is not None:
+            attributes["loss_"] = self._outcome.loss
+        return attributes
+
+    def warn_unless_converged(self) -> None:
+        """Say that iterations or calls ran out, or that a line search failed; nothing about those who ended it."""
+        n_iter, _, status, reason = self._outcome
+        if status not in (1, 2):
+            return
+        message = f"lbfgs failed to converge after {n_iter} iteration(s) (status={status}):\n{reason}\n"
+        if n_iter == self.max_epochs:
+            message += f"\nIncrease the number of iterations to improve the convergence (max_iter={self.max_epochs})."
+        message += (
+            "\nYou might also want to scale the data as shown in:\n"
+            "    https://scikit-learn.org/stable/modules/preprocessing.html"
+        )
+        warn_caller(message, ConvergenceWarning)
+
+
+def loss_and_gradient(
+    estimator: Any, packed: np.ndarray, X: Any, y: np.ndarray, sample_weight: np.ndarray | None
+) -> tuple[float, np.ndarray]:
+    """Return the loss of a fitted estimator over all samples at some other parameters, and its gradient.
+
+    Parameters
+    ----------
+    estimator : BaseMLP [read]
+        Its layers and parameters.
+    packed : ndarray of shape (n_parameters,) [read]
+        All weights, then all biases, row by row.
+    X : array-like or sparse matrix of shape (n_samples, n_features) [read]
+        Samples.
+    y : ndarray of shape (n_samples, n_outputs) [read]
+        Targets, labels as 0 and 1.
+    sample_weight : ndarray of shape (n_samples,) or None [read]
+        Weights of the samples.
+    """
+    loss, _ = estimator._task()
+    with Objective(
+        layer_sizes(estimator.coefs_),
+        to_samples(X),
+        y,
+        activation=estimator.activation,
+        loss=loss,
+        weight_decay=float(estimator.alpha),
+        sample_weight=sample_weight,
+        n_threads=estimator.n_jobs,
+    ) as objective:
+        return objective(packed)

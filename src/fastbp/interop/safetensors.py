@@ -1,0 +1,106 @@
+"""Estimators in safetensors files: arrays as they are, everything else as JSON, and no code.
+
+The tensors are ``coefs_.0``, ``intercepts_.0``, ``coefs_.1`` and so on, and the optimizer's moments, ``optimizer.ms.0``
+and so on. The metadata have one entry, ``"fastbp"``: a JSON object that describes the estimator.
+
+Its first item is a checksum: SHA-256 over the rest of the text, and over names, dtypes, shapes and bytes of all
+tensors. A CRC would find a flipped bit as well, and faster (4 GiB/s against 1.7 where it was measured). But either
+takes less time than a disk, and a checksum of this strength serves as the name of a model, too. It is no signature: who
+can write a file can write its checksum, so what is read is checked as if it came from a stranger.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fastbp.interop.files import write_atomically
+from fastbp.interop.libraries import needed_libraries
+from fastbp.interop.record import check_format, describe, rebuild, shapes
+
+__all__ = ["load", "save"]
+
+_KEY = "fastbp"
+# Before the rest of the JSON object.
+_CHECKSUM = '{{"sha256":"{}",'
+_REST = len(_CHECKSUM.format("0" * 64))
+
+
+def save(model: Any, path: Path) -> None:
+    """Write an estimator to a file, atomically.
+
+    Parameters
+    ----------
+    model : estimator [read]
+        Fitted or not.
+    path : Path
+        Any name.
+
+    Raises
+    ------
+    ValueError
+        If the estimator holds something that has no place in a file.
+    """
+    with needed_libraries():
+        from safetensors.numpy import save as serialize
+    try:
+        header, tensors = describe(model)
+        # The same checks as in `load`: what is written can be read.
+        rebuild(type(model), header, tensors)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ValueError(f"this {type(model).__name__} cannot be saved: {error}") from error
+    rest = json.dumps(header, allow_nan=False, separators=(",", ":"))[1:]
+    write_atomically(path, serialize(tensors, metadata={_KEY: _CHECKSUM.format(_digest(rest, tensors)) + rest}))
+
+
+def load(kind: type, path: Path) -> Any:
+    """Return the estimator that `save` has written.
+
+    Parameters
+    ----------
+    kind : type
+        The estimator's class.
+    path : Path
+        A file that `save` has written.
+
+    Raises
+    ------
+    ValueError
+        If the file is damaged, not one of `save`, or that of another class.
+    """
+    with needed_libraries():
+        from safetensors import safe_open
+    # If it is not there or may not be read, this says so in the usual way.
+    path.open("rb").close()
+    try:
+        with safe_open(path, framework="numpy") as file:
+            text = (file.metadata() or {}).get(_KEY, "")
+            header = json.loads(text)
+            check_format(kind, header)
+            tensors = _read(file, shapes(header))
+        if text[:_REST] != _CHECKSUM.format(_digest(text[_REST:], tensors)):
+            raise ValueError("the checksum is wrong")
+        return rebuild(kind, header, tensors)
+    except (OSError, MemoryError):
+        raise
+    except Exception as error:
+        raise ValueError(f"{path} is damaged or no file of {kind.__name__}.save: {error}") from error
+
+
+def _read(file: Any, expected: dict[str, tuple[int, ...]]) -> dict[str, np.ndarray]:
+    """Return the tensors, if they have the expected names and shapes: what is too large is never allocated."""
+    names = file.keys()
+    found = {name: tuple(file.get_slice(name).get_shape()) for name in names}
+    if found != expected:
+        raise ValueError("its arrays do not have the shapes of its layers")
+    return {name: file.get_tensor(name) for name in expected}
+
+
+def _digest(text: str, tensors: dict[str, np.ndarray]) -> str:
+    digest = hashlib.sha256(text.encode())
+    for name, array in sorted(tensors.items()):
+        digest.update(f"{name} {array.dtype.name} {array.shape}".encode())
+        digest.update(array.data.cast("B"))
+    return digest.hexdigest()

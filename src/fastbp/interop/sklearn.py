@@ -1,0 +1,117 @@
+"""Fitted networks of scikit-learn, taken over and given back."""
+
+import copy
+import inspect
+from typing import Any
+
+import numpy as np
+from sklearn.base import ClassifierMixin, is_classifier
+from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.utils.validation import check_is_fitted
+
+from fastbp.optimizers import SGD, Adam, Optimizer
+
+__all__ = ["from_sklearn", "to_sklearn"]
+
+# Attributes that both have, with the same meaning.
+_SHARED = (
+    *("n_features_in_", "feature_names_in_", "n_layers_", "n_outputs_", "out_activation_", "classes_"),
+    *("n_iter_", "t_", "loss_", "loss_curve_", "best_loss_", "validation_scores_", "best_validation_score_"),
+    *("_label_binarizer", "_no_improvement_count", "_metadata_request"),
+)
+
+
+def from_sklearn(kind: type, fitted: Any) -> Any:
+    """Return an estimator that goes on from where one of scikit-learn is.
+
+    Parameters
+    ----------
+    kind : type
+        The estimator's class.
+    fitted : sklearn.neural_network.MLPClassifier or MLPRegressor [read]
+        A fitted one, of the same kind.
+
+    Raises
+    ------
+    TypeError
+        If it is something else.
+    NotFittedError
+        If it is not fitted.
+    """
+    theirs = MLPClassifier if issubclass(kind, ClassifierMixin) else MLPRegressor
+    if not isinstance(fitted, theirs):
+        raise TypeError(
+            f"{kind.__name__}.from_sklearn takes a fitted sklearn.neural_network.{theirs.__name__}, "
+            f"got an object of type {type(fitted).__module__}.{type(fitted).__qualname__}"
+        )
+    check_is_fitted(fitted)
+    model = kind(**copy.deepcopy(fitted.get_params(deep=False)))
+    for name, value in _shared(fitted).items():
+        setattr(model, name, value)
+    model.coefs_, model.intercepts_ = _copies(fitted.coefs_), _copies(fitted.intercepts_)
+    moments = getattr(fitted, "_optimizer", None)
+    if moments is not None:
+        model._optimizer = _optimizer(moments, model.coefs_[0].dtype)
+        # Of one epoch are the calls of partial_fit: whoever made one may want to make another.
+        model._half_trained = fitted.n_iter_ == 1
+    return model
+
+
+def to_sklearn(model: Any) -> Any:
+    """Return scikit-learn's estimator with the parameters, weights and fitted attributes of one of fastbp.
+
+    Parameters
+    ----------
+    model : estimator [read]
+        A fitted one.
+
+    Raises
+    ------
+    ValueError
+        If the installed scikit-learn does not have the loss.
+    """
+    theirs: Any = MLPClassifier if is_classifier(model) else MLPRegressor
+    known = inspect.signature(theirs).parameters
+    parameters = model.get_params(deep=False)
+    if "loss" in parameters and "loss" not in known and parameters["loss"] != "squared_error":
+        raise ValueError(f"the installed scikit-learn has no loss={parameters['loss']!r}; scikit-learn 1.7 has it")
+    fitted = theirs(**copy.deepcopy({name: value for name, value in parameters.items() if name in known}))
+    for name, value in _shared(model).items():
+        setattr(fitted, name, value)
+    fitted.coefs_, fitted.intercepts_ = _copies(model.coefs_), _copies(model.intercepts_)
+    # A warm start with early_stopping that brings no improvement goes back to these.
+    fitted._best_coefs, fitted._best_intercepts = _copies(model.coefs_), _copies(model.intercepts_)
+    return fitted
+
+
+def _shared(estimator: Any) -> dict[str, Any]:
+    return {name: copy.deepcopy(getattr(estimator, name)) for name in _SHARED if name in vars(estimator)}
+
+
+def _copies(arrays: list[np.ndarray]) -> list[np.ndarray]:
+    # After lbfgs they are views of one vector.
+    return [np.array(array, order="C") for array in arrays]
+
+
+def _optimizer(theirs: Any, dtype: np.dtype) -> Optimizer:
+    """Return an optimizer in the state of one of scikit-learn."""
+    if hasattr(theirs, "velocities"):
+        sgd = SGD(
+            theirs.learning_rate_init,
+            momentum=theirs.momentum,
+            nesterov=theirs.nesterov,
+            schedule=theirs.lr_schedule,
+            power_t=theirs.power_t,
+        )
+        sgd.learning_rate = float(theirs.learning_rate)
+        sgd.velocities = _moments(theirs.velocities, dtype)
+        return sgd
+    adam = Adam(theirs.learning_rate_init, beta_1=theirs.beta_1, beta_2=theirs.beta_2, epsilon=theirs.epsilon)
+    adam.learning_rate, adam.t = float(theirs.learning_rate), int(theirs.t)
+    adam.ms, adam.vs = _moments(theirs.ms, dtype), _moments(theirs.vs, dtype)
+    return adam
+
+
+def _moments(arrays: list[np.ndarray], dtype: np.dtype) -> list[np.ndarray]:
+    # scikit-learn keeps them in float64 if only the targets are.
+    return [np.array(array, dtype=dtype, order="C") for array in arrays]

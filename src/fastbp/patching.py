@@ -1,0 +1,132 @@
+"""fastbp's estimators under scikit-learn's names, for programs that cannot or should not be changed.
+
+After `patch_sklearn`, ``from sklearn.neural_network import MLPClassifier`` gives `fastbp.MLPClassifier`. Names and
+arguments are those of Intel's extension for scikit-learn (``sklearnex``), so that both are used alike.
+
+What is replaced is every name for the class in the modules of scikit-learn that are loaded, and the class where it is
+a key of their tables (scikit-learn's estimator checks look up settings by class). The module that *defines* the class
+keeps it: pickles name that module, so that pickles of scikit-learn's estimators can be written and read while it is
+patched, and stay what they are. Nothing is replaced outside of scikit-learn: who has imported the class before, has
+scikit-learn's.
+"""
+
+import sys
+from collections.abc import Iterable
+from threading import Lock
+from types import ModuleType
+
+import sklearn.neural_network
+
+from fastbp.estimators import MLPClassifier, MLPRegressor
+
+__all__ = ["get_patch_names", "original", "patch_sklearn", "sklearn_is_patched", "unpatch_sklearn"]
+
+_OURS: dict[str, type] = {"MLPClassifier": MLPClassifier, "MLPRegressor": MLPRegressor}
+# What stood in the place of ours when it was replaced last. Kept after `unpatch_sklearn`: another program that has
+# replaced the class as well, and gives it back later than we do, brings ours back.
+_theirs: dict[str, type] = {}
+_lock = Lock()
+
+
+def get_patch_names() -> list[str]:
+    """Return the names of the classes that `patch_sklearn` replaces."""
+    return list(_OURS)
+
+
+def patch_sklearn(name: str | Iterable[str] | None = None, verbose: bool = True) -> None:
+    """Replace classes of `sklearn.neural_network` by those of fastbp, until `unpatch_sklearn`.
+
+    Call it before the classes are imported from scikit-learn: a module that has imported one keeps what it has.
+    Patching what is patched changes nothing.
+
+    Parameters
+    ----------
+    name : str or iterable of str, default=None
+        Names of the classes, in upper or lower case; None for all of `get_patch_names`.
+    verbose : bool, default=True
+        Whether to say on stderr what is replaced.
+
+    Raises
+    ------
+    ValueError
+        If there is no such class; nothing is replaced then.
+    """
+    names = _chosen(name)
+    with _lock:
+        for key in names:
+            present = getattr(sklearn.neural_network, key)
+            if present is not _OURS[key]:
+                _theirs[key] = present
+                _exchange(present, _OURS[key], home=present.__module__)
+    if verbose and sys.stderr is not None:
+        sys.stderr.write(f"fastbp: {' and '.join(names)} of sklearn.neural_network replaced by fastbp's\n")
+
+
+def unpatch_sklearn(name: str | Iterable[str] | None = None) -> None:
+    """Give scikit-learn its own classes back; what is not patched stays as it is.
+
+    Parameters
+    ----------
+    name : str or iterable of str, default=None
+        Names of the classes, in upper or lower case; None for all of `get_patch_names`.
+
+    Raises
+    ------
+    ValueError
+        If there is no such class; nothing is given back then.
+    """
+    names = _chosen(name)
+    with _lock:
+        for key in names:
+            if key in _theirs:
+                _exchange(_OURS[key], _theirs[key], home=_theirs[key].__module__)
+
+
+def sklearn_is_patched(name: str | Iterable[str] | None = None) -> bool:
+    """Return whether `sklearn.neural_network` offers fastbp's classes.
+
+    Parameters
+    ----------
+    name : str or iterable of str, default=None
+        Names of the classes that are asked about; None for all of `get_patch_names`.
+
+    Raises
+    ------
+    ValueError
+        If there is no such class.
+    """
+    names = _chosen(name)
+    with _lock:
+        return all(getattr(sklearn.neural_network, key) is _OURS[key] for key in names)
+
+
+def original(name: str) -> type:
+    """Return scikit-learn's own class of that name, patched or not: what converters and comparisons need."""
+    (key,) = _chosen(name)
+    with _lock:
+        present = getattr(sklearn.neural_network, key)
+        return _theirs[key] if present is _OURS[key] else present
+
+
+def _chosen(name: str | Iterable[str] | None) -> list[str]:
+    """Return names as the classes have them; raise if one is unknown."""
+    if name is None:
+        return list(_OURS)
+    known = {key.lower(): key for key in _OURS}
+    asked = [name] if isinstance(name, str) else list(name)
+    unknown = [each for each in asked if str(each).lower() not in known]
+    if unknown:
+        raise ValueError(f"fastbp has no patch for {unknown[0]!r}; it has {' and '.join(_OURS)}")
+    return [known[str(each).lower()] for each in asked]
+
+
+def _exchange(old: type, new: type, *, home: str) -> None:
+    """Put one class in the place of another in all loaded modules of scikit-learn but `home`."""
+    for name, module in list(sys.modules.items()):
+        if name.partition(".")[0] != "sklearn" or name == home or not isinstance(module, ModuleType):
+            continue
+        for key, value in list(vars(module).items()):
+            if value is old:
+                setattr(module, key, new)
+            elif isinstance(value, dict) and old in value:
+                value[new] = value.pop(old)

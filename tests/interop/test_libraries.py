@@ -1,0 +1,53 @@
+"""Without the optional libraries, the rest works, and what needs them says how to get them."""
+
+import subprocess
+import sys
+
+import pytest
+
+from fastbp import MLPClassifier, MLPRegressor
+
+CALLS = {
+    "safetensors": lambda model, path: model.save(path),
+    "safetensors, to load": lambda model, path: MLPRegressor.load(path),
+    "torch": lambda model, path: model.to_torch(),
+    "torch, from there": lambda model, path: MLPClassifier.from_torch(None),
+    "onnx": lambda model, path: model.to_onnx(),
+    "skl2onnx": lambda model, path: __import__("fastbp.interop.skl2onnx").interop.skl2onnx.register(),
+}
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_a_missing_library_is_named(make, monkeypatch, tmp_path, call):
+    name = call.partition(",")[0]
+    for loaded in list(sys.modules):
+        if loaded.partition(".")[0] == name:
+            monkeypatch.delitem(sys.modules, loaded)
+    monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(ImportError, match=rf'^this needs {name}[\w.]*: pip install "fastbp\[interop\]"$'):
+        CALLS[call](make("regression"), tmp_path / "model")
+
+
+def test_estimators_need_none_of_them():
+    program = """
+import sys
+
+class Nowhere:
+    def find_spec(self, name, path=None, target=None):
+        if name in ("onnx", "onnxruntime", "safetensors", "skl2onnx", "skops", "torch"):
+            raise ModuleNotFoundError(name)
+
+sys.meta_path.insert(0, Nowhere())
+import copy, pickle
+import numpy as np
+from fastbp import MLPRegressor
+model = MLPRegressor(hidden_layer_sizes=3).partial_fit(np.ones((9, 2)), np.arange(9))
+assert (pickle.loads(pickle.dumps(copy.deepcopy(model))).to_sklearn().predict([[1, 1]]) < 9).all()
+print("ok")
+"""
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout == "ok\n"
+
+
+def test_they_are_imported_when_they_are_needed():
+    program = "import sys, fastbp.estimators; print(*{'onnx', 'safetensors', 'skl2onnx', 'torch'} & {*sys.modules})"
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout == "\n"
