@@ -9,12 +9,11 @@ import pytest
 import scipy.sparse
 import sklearn.neural_network
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits
-from sklearn.exceptions import ConvergenceWarning
 
 import fastbp
 
-# Between two correct programs that sum in another order.
-TOLERANCE = 1e-9
+# Between two correct programs that sum in another order, for trainings of a few epochs.
+TOLERANCE = {"float64": 1e-9, "float32": 1e-4}
 
 
 def _equal(ref, comp, where):
@@ -38,11 +37,12 @@ def _equal(ref, comp, where):
         if ref.dtype == object:
             _equal(ref.tolist(), comp.tolist(), where)
         elif ref.dtype.kind == "f":
-            np.testing.assert_allclose(comp, ref, rtol=TOLERANCE, atol=TOLERANCE, err_msg=where)
+            tolerance = TOLERANCE[ref.dtype.name]
+            np.testing.assert_allclose(comp, ref, rtol=tolerance, atol=tolerance, err_msg=where)
         else:
             np.testing.assert_array_equal(comp, ref, err_msg=where)
     elif isinstance(ref, float | np.floating):
-        np.testing.assert_allclose(comp, ref, rtol=TOLERANCE, atol=TOLERANCE, err_msg=where)
+        _equal(np.asarray(ref), np.asarray(comp), where)
     else:
         assert ref == comp, where
 
@@ -59,10 +59,10 @@ def _observe(program, module):
         warnings.simplefilter("always")
         try:
             outcome = ("result", program(module))
-        except Exception as error:
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             outcome = ("error", [type(error).__name__, _text(error)])
-    # Trainings are short here, and scikit-learn's own code divides by zero now and then.
-    told = [w for w in caught if w.category not in (ConvergenceWarning, RuntimeWarning, DeprecationWarning)]
+    # Where numbers overflow there, they need not here, and what is deprecated is between other libraries.
+    told = [w for w in caught if not issubclass(w.category, RuntimeWarning | DeprecationWarning | FutureWarning)]
     return *outcome, [(w.category.__name__, _text(w.message)) for w in told]
 
 
@@ -92,7 +92,7 @@ def same():
     """Compare what a function gets from scikit-learn's estimators and from fastbp's.
 
     The function takes a module that has `MLPClassifier` and `MLPRegressor`. What it returns is compared, and what it
-    warns of, but for warnings about convergence.
+    warns of.
     """
     return Same()
 

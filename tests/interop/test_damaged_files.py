@@ -189,7 +189,6 @@ HOSTILE = {
     "a flat shape": tensor("coefs_.0", np.ones(1)),
     "other dtypes": tensors(lambda array: array.astype(np.int64)),
     "half precision": tensors(lambda array: array.astype(np.float16)),
-    "complex numbers": tensors(lambda array: array.astype(np.complex64)),
     "mixed dtypes": tensor("coefs_.0", np.ones((1, 1), np.float32)),
     "mixed moments": tensor("optimizer.ms.0", np.ones((1, 1), np.float32)),
     "weights of nan": tensor("coefs_.0", np.full((1, 1), np.nan)),

@@ -77,7 +77,7 @@ class FullBatch:
             "_half_trained": False,
         }
         if self._outcome.loss is not None:
-            attributes["loss_"] = self._outcome.loss
+            attributes["loss_"] = np.float64(self._outcome.loss)
         return attributes
 
     def warn_unless_converged(self) -> None:
