@@ -19,7 +19,6 @@ The caller's arrays are in none of fastbp's figures.
 """
 
 import argparse
-import ctypes
 import json
 import statistics
 import subprocess
@@ -30,7 +29,7 @@ import numpy as np
 
 import refbp
 from benchmarks.common import WORKLOADS, Problem, Workload, make_problem, seconds
-from benchmarks.memory import _resident, _start
+from benchmarks.resident import memory_above, watch_memory
 from fastbp.kernels.vectors import lanes
 from fastbp.optimizers import SGD, Adam
 from fastbp.plan import MOST_ROWS
@@ -136,12 +135,11 @@ def resident_process(number: int, dtype: str) -> None:
         session.epoch(None)
     workload = WORKLOADS[number]
     problem = make_problem(workload, STEPS, kind)
-    ctypes.CDLL(None).malloc_trim(0)  # what making the problem has freed would be used again, and not seen to grow
-    start = _start()
+    start = watch_memory()
     with open_session(workload, problem, threads=1) as session:
         for _ in range(3):
             session.epoch(problem.order)
-        print(json.dumps(_resident("VmHWM") - start))
+        print(json.dumps(memory_above(start)))
 
 
 def resident_bytes(number: int, dtype: str) -> int:

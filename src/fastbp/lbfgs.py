@@ -2,7 +2,8 @@
 
 import time
 import warnings
-from typing import NamedTuple
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import OptimizeResult
@@ -13,67 +14,68 @@ from fastbp.plan import layer_sizes
 from fastbp.progress import EpochReport, Observer, report
 from fastbp.samples import SamplesLike
 
-__all__ = ["Outcome", "minimize"]
+__all__ = ["Record", "minimize"]
 
 
-class Outcome(NamedTuple):
-    """What a minimization has come to.
+@dataclass
+class Record:
+    """What a minimization has come to so far.
 
     Attributes
     ----------
     n_iter : int
         Iterations.
     loss : float or None
-        Loss at the parameters reached; None if the user ended the first iteration.
-    status : int
-        SciPy's: 0 for convergence, 1 if iterations or calls ran out, 2 if a line search failed, 99 if an observer ended
-        it; -1 if the user did.
+        Loss at the parameters reached; None before the end of the first iteration.
+    status : int or None
+        SciPy's, at the end: 0 for convergence, 1 if iterations or calls ran out, 2 if a line search failed, 99 if an
+        observer ended it. None before, and for good if the user ended it.
     message : str
-        What it says about the status.
+        What SciPy says about the status.
     """
 
-    n_iter: int
-    loss: float | None
-    status: int
-    message: str
+    n_iter: int = 0
+    loss: float | None = None
+    status: int | None = None
+    message: str = ""
 
 
 class _Iterations:
     """Follows a minimization: what it has reached, and who is told."""
 
     def __init__(
-        self, objective: Objective, max_iter: int, n_samples: int, *, verbose: bool, observer: Observer | None
-    ):
-        self.objective = objective
-        self.n_iter = 0
-        self.loss: float | None = None
-        self.reached: np.ndarray | None = None
-        self._max_iter = max_iter
-        self._n_samples = n_samples
-        self._verbose = verbose
+        self,
+        evaluate: Callable[[np.ndarray], tuple[float, np.ndarray]],
+        unpack: Callable[[np.ndarray], list[np.ndarray]],
+        start: np.ndarray,
+        record: Record,
+        tell: Callable[[float, float], None],
+        observer: Observer | None,
+    ) -> None:
+        self.reached = start
+        self._evaluate = evaluate
+        self._unpack = unpack
+        self._record = record
+        self._tell = tell
         self._observer = observer
         self._start = time.perf_counter()
         self._begun = False
 
     def evaluate(self, packed: np.ndarray) -> tuple[float, np.ndarray]:
         """Return loss and gradient; the first call of an iteration begins it."""
-        if self.reached is None:
-            self.reached = packed.copy()
         if self._observer is not None and not self._begun:
             self._begun = True
             self._observer.begin(self.snapshot)
-        return self.objective(packed)
+        return self._evaluate(packed)
 
     def end(self, intermediate_result: OptimizeResult) -> None:
         """Take note of the end of an iteration. SciPy looks for this very name of the parameter."""
-        self.n_iter += 1
-        self.loss = loss = float(intermediate_result.fun)
+        self._record.n_iter += 1
+        self._record.loss = float(intermediate_result.fun)
         self.reached = intermediate_result.x.copy()
         now = time.perf_counter()
         seconds, self._start = now - self._start, now
-        if self._verbose:
-            print(f"Iteration {self.n_iter}, loss = {loss:.8f}")
-        report(EpochReport(self.n_iter, self._max_iter, loss, None, self._n_samples, seconds))
+        self._tell(self._record.loss, seconds)
         if self._observer is not None:
             self._begun = False
             if self._observer.end(self.snapshot):
@@ -81,8 +83,7 @@ class _Iterations:
 
     def snapshot(self) -> list[np.ndarray]:
         """Return copies of the parameters that the last whole iteration has reached."""
-        assert self.reached is not None
-        return [part.copy() for part in self.objective.unpack(self.reached)]
+        return self._unpack(self.reached)
 
 
 def minimize(
@@ -97,11 +98,12 @@ def minimize(
     max_iter: int,
     max_calls: int,
     tol: float,
+    record: Record,
     sample_weight: np.ndarray | None = None,
     n_threads: int | None = None,
     verbose: bool = False,
     observer: Observer | None = None,
-) -> Outcome:
+) -> None:
     """Minimize the loss over all samples in place.
 
     Parameters
@@ -116,14 +118,12 @@ def minimize(
         Evaluations of the loss at most; the last iteration is finished.
     tol : float
         The minimization ends when no component of the gradient is larger.
+    record : Record [read+write]
+        A fresh one; kept up to date from iteration to iteration.
     verbose : bool, default=False
         Whether to print the loss of each iteration.
     observer : Observer or None, default=None
         Told of the beginning and the end of each iteration; may end the minimization.
-
-    Returns
-    -------
-    Outcome
 
     Warns
     -----
@@ -137,6 +137,12 @@ def minimize(
     """
     parameters = [*weights, *biases]
     start = np.concatenate([np.asarray(p, dtype=np.float64).ravel() for p in parameters])
+
+    def tell(loss: float, seconds: float) -> None:
+        if verbose:
+            print(f"Iteration {record.n_iter}, loss = {loss:.8f}")
+        report(EpochReport(record.n_iter, max_iter, loss, None, len(x), seconds))
+
     with Objective(
         layer_sizes(weights),
         x,
@@ -147,19 +153,22 @@ def minimize(
         sample_weight=sample_weight,
         n_threads=n_threads,
     ) as objective:
-        iterations = _Iterations(objective, max_iter, len(x), verbose=verbose, observer=observer)
+
+        def unpack(packed: np.ndarray) -> list[np.ndarray]:
+            return [part.astype(p.dtype) for part, p in zip(objective.unpack(packed), parameters, strict=True)]
+
+        iterations = _Iterations(objective, unpack, start, record, tell, observer)
         options = {"maxfun": max_calls, "maxiter": max_iter, "gtol": tol}
         try:
             result = scipy_minimize(
                 iterations.evaluate, start, method="L-BFGS-B", jac=True, callback=iterations.end, options=options
             )
         except KeyboardInterrupt:
-            reached = start if iterations.reached is None else iterations.reached
-            outcome = Outcome(iterations.n_iter, iterations.loss, -1, "interrupted")
+            reached = iterations.reached
             warnings.warn("Training interrupted by user.", UserWarning, stacklevel=2)
         else:
             reached = result.x
-            outcome = Outcome(min(result.nit, max_iter), float(result.fun), int(result.status), str(result.message))
-        for parameter, part in zip(parameters, objective.unpack(reached), strict=True):
-            parameter[...] = part
-    return outcome
+            record.n_iter, record.loss = min(result.nit, max_iter), float(result.fun)
+            record.status, record.message = int(result.status), str(result.message)
+        for parameter, value in zip(parameters, unpack(reached), strict=True):
+            parameter[...] = value

@@ -16,6 +16,17 @@ import fastbp
 TOLERANCE = {"float64": 1e-9, "float32": 1e-4}
 
 
+def _equal_arrays(ref, comp, where):
+    assert (ref.shape, ref.dtype) == (comp.shape, comp.dtype), where
+    if ref.dtype == object:
+        _equal(ref.tolist(), comp.tolist(), where)
+    elif ref.dtype.kind == "f":
+        tolerance = TOLERANCE[ref.dtype.name]
+        np.testing.assert_allclose(comp, ref, rtol=tolerance, atol=tolerance, err_msg=where)
+    else:
+        np.testing.assert_array_equal(comp, ref, err_msg=where)
+
+
 def _equal(ref, comp, where):
     """Assert that two results are equal, numbers within the tolerance; `where` says which part of the result."""
     assert type(ref).__name__ == type(comp).__name__, f"{where}: {ref!r} and {comp!r}"
@@ -33,14 +44,7 @@ def _equal(ref, comp, where):
         assert list(ref.columns) == list(comp.columns), where
         _equal(ref.to_numpy(), comp.to_numpy(), where)
     elif isinstance(ref, np.ndarray):
-        assert (ref.shape, ref.dtype) == (comp.shape, comp.dtype), where
-        if ref.dtype == object:
-            _equal(ref.tolist(), comp.tolist(), where)
-        elif ref.dtype.kind == "f":
-            tolerance = TOLERANCE[ref.dtype.name]
-            np.testing.assert_allclose(comp, ref, rtol=tolerance, atol=tolerance, err_msg=where)
-        else:
-            np.testing.assert_array_equal(comp, ref, err_msg=where)
+        _equal_arrays(ref, comp, where)
     elif isinstance(ref, float | np.floating):
         _equal(np.asarray(ref), np.asarray(comp), where)
     else:
@@ -53,14 +57,19 @@ def _text(error):
     return re.sub(r"\b(fastbp|sklearn\.neural_network)\.", "", text)
 
 
+def _unnamed(text):
+    """The text of an error without the name of the argument that fastbp puts in front: docs/deviations.md."""
+    return re.sub(r"^(X|y|sample_weight): ", "", text)
+
+
 def _observe(program, module):
     """Return what a program does with the estimators of a module: its result or its error, and its warnings."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
             outcome = ("result", program(module))
-        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-            outcome = ("error", [type(error).__name__, _text(error)])
+        except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+            outcome = ("error", [type(error).__name__, _unnamed(_text(error))])
     # Where numbers overflow there, they need not here, and what is deprecated is between other libraries.
     told = [w for w in caught if not issubclass(w.category, RuntimeWarning | DeprecationWarning | FutureWarning)]
     return *outcome, [(w.category.__name__, _text(w.message)) for w in told]

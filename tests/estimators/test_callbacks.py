@@ -392,3 +392,35 @@ def test_scoring_monitor_in_a_search(backend, small_data, quietly):
     # Two values on two parts, and the fit on all samples.
     assert len(rows) == (2 * 2 + 1) * 3
     assert len({row["parent_task_id_path"] for row in rows}) == 5
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_lbfgs_tells_of_its_iterations(dtype, small_data):
+    X, y = small_data("multiclass")
+    X = X.astype(dtype)
+    asking = Asking()
+    model = _make("multiclass", solver="lbfgs", max_iter=4).set_callbacks(asking).fit(X, y)
+    assert asking.events == _epochs("fit", 4)
+    iterations = [fitted for context, *_, fitted in asking.ended if context.task_name == "epoch"]
+    assert [fitted.n_iter_ for fitted in iterations] == [1, 2, 3, 4]
+    for fitted in iterations:
+        shorter = _make("multiclass", solver="lbfgs", max_iter=fitted.n_iter_).fit(X, y)
+        assert fitted.loss_ == shorter.loss_
+        for p, q in zip(fitted.coefs_ + fitted.intercepts_, shorter.coefs_ + shorter.intercepts_, strict=True):
+            assert p.dtype == dtype
+            np.testing.assert_array_equal(p, q)
+    plain = _make("multiclass", solver="lbfgs", max_iter=4).fit(X, y)
+    for p, q in zip(model.coefs_, plain.coefs_, strict=True):
+        np.testing.assert_array_equal(p, q)
+
+
+def test_lbfgs_can_be_stopped(small_data):
+    X, y = small_data("regression")
+    stopped = _make("regression", solver="lbfgs").set_callbacks(Acting("end", lambda: True)).fit(X, y)
+    assert stopped.n_iter_ == 3
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        shorter = _make("regression", solver="lbfgs", max_iter=3).fit(X, y)
+    for p, q in zip(stopped.coefs_, shorter.coefs_, strict=True):
+        np.testing.assert_array_equal(p, q)

@@ -49,6 +49,14 @@ def test_everything_comes_back(
         assert_same(vars(again), vars(model))
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_lbfgs_comes_back(make, samples, assert_same, tmp_path, kind, dtype):
+    model = make(kind, solver="lbfgs", dtype=dtype)
+    again = saved(model, tmp_path)
+    assert_same(vars(again), vars(model))
+    assert_same(outputs(again, samples(kind, dtype)[0]), outputs(model, samples(kind, dtype)[0]))
+
+
 @pytest.mark.parametrize(
     "params",
     [
@@ -100,6 +108,14 @@ def test_metadata_requests_come_back(tmp_path):
         model = MLPClassifier().set_fit_request(sample_weight=True).set_score_request(sample_weight="weight")
     again = saved(model, tmp_path)
     assert repr(again._metadata_request) == repr(model._metadata_request)
+
+
+def test_callbacks_stay_behind(samples, tmp_path):
+    callback = pytest.importorskip("sklearn.callback", reason="scikit-learn has callbacks since 1.9")
+    model = MLPRegressor(hidden_layer_sizes=3).set_callbacks(callback.ScoringMonitor(scoring="r2"))
+    model.partial_fit(*samples("regression"))
+    again = saved(model, tmp_path)
+    assert vars(model).keys() - vars(again).keys() == {"_skl_callbacks"}
 
 
 def test_losses_that_are_not_finite_come_back(make, assert_same, tmp_path):

@@ -141,6 +141,13 @@ def test_size_is_that_of_the_weights(estimator, solver, early_stopping):
     assert copies * weights < len(pickle.dumps(model)) < 1.1 * copies * weights
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_lbfgs_has_no_moments(make, assert_same, kind, dtype):
+    model = make(kind, solver="lbfgs", dtype=dtype)
+    assert_same(vars(pickled(model)), vars(model))
+    assert_same(vars(copy.deepcopy(model)), vars(model))
+
+
 def leaves(value):
     yield value
     if isinstance(value, dict):
@@ -153,14 +160,17 @@ def leaves(value):
             yield from leaves(item)
 
 
-@pytest.mark.parametrize("stage", STAGES)
+STATES = [*((solver, stage) for solver in ("adam", "sgd") for stage in STAGES), ("lbfgs", "fit")]
+
+
+@pytest.mark.parametrize(("solver", "stage"), STATES)
 def test_state_is_of_common_types(make, kind, solver, stage):
     state = make(kind, stage, solver=solver, random_state=np.random.RandomState(0)).__getstate__()
     modules = {type(value).__module__.partition(".")[0] for value in leaves(state)}
     assert modules <= {"builtins", "numpy", "sklearn"}
 
 
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize(("solver", "stage"), STATES)
 def test_skops_has_one_type_to_trust(make, go_on, assert_same, kind, solver, stage):
     io = pytest.importorskip("skops.io")
     model = make(kind, stage, solver=solver, n_iter_no_change=np.inf)

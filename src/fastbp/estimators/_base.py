@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from fastbp.estimators._callbacks import CallbackSupport, EpochTasks, has_callbacks
 from fastbp.estimators._full_batch import FullBatch, loss_and_gradient
-from fastbp.estimators._parameters import PARAMETERS, Rules
+from fastbp.estimators._parameters import PARAMETERS, Rules, constraints
 from fastbp.estimators._portable import Portable
 from fastbp.estimators._stochastic import Stochastic
 from fastbp.estimators._training import trains
@@ -48,6 +48,7 @@ class BaseMLP(Portable, CallbackSupport, BaseEstimator, ABC):
     """Multi-layer perceptron without a meaning of `y`: a subclass gives it one by three methods."""
 
     _parameter_rules: ClassVar[Rules] = PARAMETERS
+    _parameter_constraints: ClassVar[dict[str, list]] = constraints(PARAMETERS)
 
     @abstractmethod
     def _encode(self, y: Any, dtype: np.dtype, *, incremental: bool) -> np.ndarray:

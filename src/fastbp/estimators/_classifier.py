@@ -123,7 +123,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of the features, if `X` had names that are all strings.
+        Names of the features. Defined only when `X` has feature names that are all strings.
     n_layers_ : int
         Number of layers, input included.
     n_outputs_ : int

@@ -8,7 +8,7 @@ from sklearn.exceptions import ConvergenceWarning
 from fastbp.estimators._training import warn_caller
 from fastbp.estimators._validation import to_samples
 from fastbp.fit import NON_FINITE_WEIGHTS
-from fastbp.lbfgs import Outcome, minimize
+from fastbp.lbfgs import Record, minimize
 from fastbp.objective import Objective
 from fastbp.plan import layer_sizes
 from fastbp.progress import Observer
@@ -29,7 +29,7 @@ class FullBatch:
         self._estimator = estimator
         self._weights, self._biases = weights, biases
         self._t = 0 if fresh else getattr(estimator, "t_", 0)
-        self._outcome = Outcome(0, None, -1, "")
+        self._record = Record()
 
     def train(
         self,
@@ -44,7 +44,7 @@ class FullBatch:
         if model.early_stopping:
             warn_caller("early_stopping=True has no effect with solver='lbfgs'", UserWarning)
         loss, _ = model._task()
-        self._outcome = minimize(
+        minimize(
             self._weights,
             self._biases,
             to_samples(X),
@@ -55,6 +55,7 @@ class FullBatch:
             max_iter=model.max_iter,
             max_calls=model.max_fun,
             tol=model.tol,
+            record=self._record,
             sample_weight=sample_weight,
             n_threads=model.n_jobs,
             verbose=bool(model.verbose),
@@ -72,21 +73,23 @@ class FullBatch:
         attributes = {
             "coefs_": weights,
             "intercepts_": biases,
-            "n_iter_": self._outcome.n_iter,
+            "n_iter_": self._record.n_iter,
             "t_": self._t,
             "_half_trained": False,
         }
-        if self._outcome.loss is not None:
-            attributes["loss_"] = np.float64(self._outcome.loss)
+        if self._record.loss is not None:
+            attributes["loss_"] = np.float64(self._record.loss)
         return attributes
 
     def warn_unless_converged(self) -> None:
         """Say that iterations or calls ran out, or that a line search failed; nothing about those who ended it."""
-        n_iter, _, status, reason = self._outcome
-        if status not in (1, 2):
+        record = self._record
+        if record.status not in (1, 2):
             return
-        message = f"lbfgs failed to converge after {n_iter} iteration(s) (status={status}):\n{reason}\n"
-        if n_iter == self.max_epochs:
+        message = (
+            f"lbfgs failed to converge after {record.n_iter} iteration(s) (status={record.status}):\n{record.message}\n"
+        )
+        if record.n_iter == self.max_epochs:
             message += f"\nIncrease the number of iterations to improve the convergence (max_iter={self.max_epochs})."
         message += (
             "\nYou might also want to scale the data as shown in:\n"

@@ -8,22 +8,39 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.sparse import issparse
+from sklearn import config_context
+from sklearn.utils import shuffle
 
-__all__ = ["LOSSES", "PARAMETERS", "InvalidParameterError", "Rules", "check_parameters"]
+__all__ = ["LOSSES", "PARAMETERS", "InvalidParameterError", "Rules", "check_parameters", "constraints"]
 
 
-class InvalidParameterError(ValueError, TypeError):
+def _scikit_learns_error() -> Any:
+    """Return the class of the errors that scikit-learn raises for its parameters; its name is private."""
+    try:
+        with config_context(skip_parameter_validation=False):
+            shuffle([0], n_samples=-1)
+    except (ValueError, TypeError) as error:
+        return type(error)
+    return ValueError
+
+
+_Base: Any = _scikit_learns_error()
+
+
+class InvalidParameterError(_Base):
     """A parameter of an estimator has a type or a value that it must not have.
 
-    Of both kinds, as scikit-learn's own error, so that ``except`` clauses written for that one work.
+    A ValueError and a TypeError, as scikit-learn's own error, of whose kind it is: ``except`` clauses written for that
+    one work.
     """
 
 
 class _Rule(NamedTuple):
-    """Something that a parameter may be."""
+    """Something that a parameter may be: `form` is what scikit-learn's own tests of parameters know it by."""
 
     accepts: Callable[[Any], bool]
     text: str
+    form: Any
 
 
 def _type_name(kind: type) -> str:
@@ -31,7 +48,7 @@ def _type_name(kind: type) -> str:
 
 
 def _instance(kind: type) -> _Rule:
-    return _Rule(lambda value: isinstance(value, kind), f"an instance of {_type_name(kind)!r}")
+    return _Rule(lambda value: isinstance(value, kind), f"an instance of {_type_name(kind)!r}", kind)
 
 
 def _integer(low: int, high: float = math.inf) -> _Rule:
@@ -40,7 +57,7 @@ def _integer(low: int, high: float = math.inf) -> _Rule:
     def accepts(value: Any) -> bool:
         return isinstance(value, Integral) and low <= int(value) <= high
 
-    return _Rule(accepts, f"an int in the range [{low}, {high}{')' if high == math.inf else ']'}")
+    return _Rule(accepts, f"an int in the range [{low}, {high}{')' if high == math.inf else ']'}", Integral)
 
 
 def _real(brackets: str, low: float, high: float = math.inf) -> _Rule:
@@ -52,12 +69,12 @@ def _real(brackets: str, low: float, high: float = math.inf) -> _Rule:
         # NaN compares as false, and so is outside of every range.
         return isinstance(value, Real) and above(value, low) and below(value, high)
 
-    return _Rule(accepts, f"a float in the range {brackets[0]}{float(low)}, {float(high)}{brackets[1]}")
+    return _Rule(accepts, f"a float in the range {brackets[0]}{float(low)}, {float(high)}{brackets[1]}", Real)
 
 
 def _among(kind: type, name: str, *options: Any) -> _Rule:
     text = f"{name} among {{{', '.join(map(repr, options))}}}"
-    return _Rule(lambda value: isinstance(value, kind) and value in options, text)
+    return _Rule(lambda value: isinstance(value, kind) and value in options, text, kind)
 
 
 def _strings(*options: str) -> _Rule:
@@ -69,8 +86,8 @@ def _is_array_like(value: Any) -> bool:
     return likely and not issparse(value) and not np.isscalar(value)
 
 
-_ARRAY_LIKE = _Rule(_is_array_like, "an array-like")
-_NONE = _Rule(lambda value: value is None, "None")
+_ARRAY_LIKE = _Rule(_is_array_like, "an array-like", "array-like")
+_NONE = _Rule(lambda value: value is None, "None", None)
 _BOOLEAN = (_instance(bool), _instance(np.bool_))
 
 LOSSES = (_strings("squared_error", "poisson"),)
@@ -103,6 +120,11 @@ PARAMETERS: Rules = {
     "max_fun": (_integer(1),),
     "n_jobs": (_integer(1), _among(Integral, "an int", -1), _NONE),
 }
+
+
+def constraints(rules: Rules) -> dict[str, list]:
+    """Return what an estimator has as ``_parameter_constraints``, for scikit-learn's own tests of parameters."""
+    return {name: [rule.form for rule in allowed] for name, allowed in rules.items()}
 
 
 def _one_of(rules: tuple[_Rule, ...]) -> str:

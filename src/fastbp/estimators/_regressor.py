@@ -7,7 +7,7 @@ from sklearn.base import RegressorMixin
 from sklearn.utils.metaestimators import available_if
 
 from fastbp.estimators._base import BaseMLP, is_stochastic
-from fastbp.estimators._parameters import LOSSES, PARAMETERS, Rules
+from fastbp.estimators._parameters import LOSSES, PARAMETERS, Rules, constraints
 from fastbp.estimators._scores import r2
 from fastbp.estimators._training import trains
 from fastbp.estimators._validation import check_values
@@ -124,7 +124,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of the features, if `X` had names that are all strings.
+        Names of the features. Defined only when `X` has feature names that are all strings.
     n_layers_ : int
         Number of layers, input included.
     n_outputs_ : int
@@ -170,6 +170,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     """
 
     _parameter_rules: ClassVar[Rules] = {"loss": LOSSES, **PARAMETERS}
+    _parameter_constraints: ClassVar[dict[str, list]] = constraints(_parameter_rules)
 
     def __init__(
         self,

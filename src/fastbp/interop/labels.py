@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from sklearn.preprocessing import LabelBinarizer
 
-__all__ = ["as_state", "from_state", "make_binarizer"]
+__all__ = ["as_state", "check_classes", "from_state", "make_binarizer"]
 
 
 def make_binarizer(classes: np.ndarray, *, multilabel: bool = False, sparse: bool = False) -> LabelBinarizer:

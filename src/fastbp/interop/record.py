@@ -14,7 +14,7 @@ from sklearn.base import is_classifier
 from fastbp.interop import labels, optimizers
 from fastbp.interop.values import decode, encode
 
-__all__ = ["describe", "rebuild", "shapes"]
+__all__ = ["check_format", "describe", "rebuild", "shapes"]
 
 _FORMAT = "fastbp estimator 1"
 _FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
