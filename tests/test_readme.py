@@ -85,3 +85,20 @@ def test_the_picture_is_what_its_program_draws(tmp_path):
     module.main()
     drawn, kept = (folder / "step.svg" for folder in (tmp_path, script.parent))
     assert drawn.read_text(encoding="utf-8") == kept.read_text(encoding="utf-8")
+
+
+DEVIATIONS = re.findall(r"`(tests/\S+?)::(test_\w+)`", (ROOT / "docs/deviations.md").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(("path", "name"), DEVIATIONS, ids=lambda part: part.rpartition("/")[2])
+def test_every_deviation_is_pinned(path, name):
+    assert re.search(rf"^def {name}\(", (ROOT / path).read_text(encoding="utf-8"), re.MULTILINE)
+
+
+def test_every_row_of_deviations_names_its_test():
+    text = (ROOT / "docs/deviations.md").read_text(encoding="utf-8")
+    rows = [
+        line for line in text.splitlines() if line.startswith("|") and not line.startswith(("|---", "| in ", "| what "))
+    ]
+    assert len(rows) > 30
+    assert all(re.search(r"`tests/\S+::test_\w+`", row) for row in rows)

@@ -5,6 +5,8 @@ import sys
 from importlib.metadata import version
 
 import pytest
+import sklearn.neural_network
+from sklearn.utils import get_tags
 
 import fastbp
 
@@ -47,3 +49,13 @@ except ImportError as error:
     print("ok")
 """
     assert _python(code) == ["ok"]
+
+
+@pytest.mark.parametrize("name", ["MLPClassifier", "MLPRegressor"])
+def test_tags(name):
+    """All tags are scikit-learn's, but for one that says less than its regressor can do."""
+    tags = [get_tags(getattr(package, name)()) for package in (sklearn.neural_network, fastbp)]
+    assert tags[1].target_tags.multi_output == (name == "MLPRegressor")
+    tags[1].target_tags.multi_output = tags[0].target_tags.multi_output
+    assert tags[1] == tags[0]
+    assert tags[1].input_tags.sparse
