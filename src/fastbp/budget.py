@@ -41,14 +41,15 @@ class _Place:
 
 
 _places: list[_Place] = []
-_lock = threading.Lock()
+# One that a thread may take twice: a handler of signals that trains must not wait for the training it interrupts.
+_lock = threading.RLock()
 
 
 def _forget_all() -> None:
     """After a fork the child has none of the threads, and a lock that nobody may ever release."""
     global _places, _lock
     _places = []
-    _lock = threading.Lock()
+    _lock = threading.RLock()
 
 
 if hasattr(os, "register_at_fork"):

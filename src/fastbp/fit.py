@@ -341,7 +341,7 @@ def train(
     history : History [read+write]
         Where this call goes on from, and what it records.
     sample_weight : ndarray of shape (n,) or None, default=None [read]
-        Weights of the samples, of the dtype of the network's weights.
+        Weights of the samples.
     evaluate : callable or None, default=None
         If given, ``evaluate(weights, biases)`` is called after each epoch and returns a score (higher is
         better), which takes the place of the loss in deciding about improvement. The weights of the best

@@ -82,13 +82,7 @@ BAD_WEIGHTS = {
 }
 
 
-less_said = pytest.mark.xfail(VERSION >= (1, 9), strict=True, reason="less said")
-
-
-@pytest.mark.parametrize(
-    "kind",
-    [pytest.param(kind, marks=less_said if kind == "two columns" else ()) for kind in BAD_WEIGHTS],
-)
+@pytest.mark.parametrize("kind", BAD_WEIGHTS)
 def test_bad_weights(kind, cancer, same, small):
     X, y = cancer
     same.error(lambda mlp: small.classifier(mlp).fit(X, y, sample_weight=BAD_WEIGHTS[kind]))

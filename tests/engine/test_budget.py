@@ -221,9 +221,11 @@ def test_a_forked_child_has_no_claims(elsewhere):
     held = elsewhere(Claim, 8, 8)
     context = multiprocessing.get_context("fork")
     receiver, sender = context.Pipe(duplex=False)
-    with budget._lock:  # of another thread, at the moment of the fork
-        process = context.Process(target=child, args=(sender,), daemon=True)
-        process.start()
+    # Held by another thread at the moment of the fork.
+    elsewhere(budget._lock.acquire)
+    process = context.Process(target=child, args=(sender,), daemon=True)
+    process.start()
+    elsewhere(budget._lock.release)
     assert receiver.poll(30), "the child hangs"
     assert receiver.recv() == 8
     process.join(10)

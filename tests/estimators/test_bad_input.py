@@ -51,7 +51,7 @@ BAD_DATA = {
     "rows-out-of-X": (_indices_out_of(scipy.sparse.csc_array), None, {}, ValueError, "^X: indices must be < 12"),
     "nan-in-sparse-X": (scipy.sparse.csr_array(_replace(X, np.nan)), None, {}, ValueError, "X contains NaN"),
     "missing-y": (X, None, {"y": None}, ValueError, "requires y to be passed, but the target y is None"),
-    "short-y": (X, 11, {}, ValueError, "inconsistent numbers of samples: X has 12, y has 11"),
+    "short-y": (X, 11, {}, ValueError, r"inconsistent numbers of samples: \[12, 11\]"),
     "no-y": (X, 0, {}, ValueError, r"^y: Found array with 0 sample\(s\)"),
     "scalar-y": (X, None, {"y": 1.0}, (TypeError, ValueError), "^y: "),
     "short-weights": (X, None, {"sample_weight": np.ones(11)}, ValueError, "sample_weight.shape"),

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from fastbp.estimators._callbacks import CallbackSupport, EpochTasks, has_callbacks
 from fastbp.estimators._full_batch import FullBatch, loss_and_gradient
@@ -18,7 +18,6 @@ from fastbp.estimators._training import trains
 from fastbp.estimators._validation import (
     cast_samples,
     check_architecture,
-    check_lengths,
     check_sample_weight,
     check_samples,
     hidden_sizes,
@@ -37,7 +36,7 @@ _SLICE = 1 << 14
 
 def is_stochastic(estimator: "BaseMLP") -> bool:
     """Return True if the solver works on minibatches, so that there is a `partial_fit`; raise otherwise."""
-    if estimator.solver == "lbfgs":
+    if estimator.solver not in ("sgd", "adam"):
         raise AttributeError(
             f"partial_fit is only available for stochastic optimizers. {estimator.solver} is not stochastic."
         )
@@ -91,8 +90,8 @@ class BaseMLP(Portable, CallbackSupport, BaseEstimator, ABC):
         X = check_samples(self, X, dtype=dtype, reset=fresh)
         # The loss over all samples is computed in float64: targets need not lose digits on the way.
         y = self._encode(y, np.dtype(np.float64) if full_batch else X.dtype, incremental=incremental)
-        check_lengths(X, y)
-        sample_weight = check_sample_weight(sample_weight, X.shape[0], dtype=X.dtype)
+        check_consistent_length(X, y)
+        sample_weight = check_sample_weight(sample_weight, X.shape[0])
         if incremental and self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True")
 

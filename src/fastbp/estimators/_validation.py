@@ -18,7 +18,6 @@ __all__ = [
     "cast_samples",
     "check_architecture",
     "check_labels",
-    "check_lengths",
     "check_sample_weight",
     "check_samples",
     "check_values",
@@ -145,16 +144,8 @@ def check_values(estimator: Any, y: Any, *, dtype: Any) -> np.ndarray:
     return y.reshape(len(y), -1)
 
 
-def check_lengths(X: np.ndarray, y: Any) -> None:
-    """Raise if `X` and `y` differ in their number of samples."""
-    if X.shape[0] != y.shape[0]:
-        raise ValueError(
-            f"Found input variables with inconsistent numbers of samples: X has {X.shape[0]}, y has {y.shape[0]}"
-        )
-
-
-def check_sample_weight(sample_weight: Any, n_samples: int, *, dtype: Any) -> np.ndarray | None:
-    """Return sample weights as an array of shape (n_samples,), or None for None.
+def check_sample_weight(sample_weight: Any, n_samples: int) -> np.ndarray | None:
+    """Return sample weights as an array of float64 of shape (n_samples,), or None for None.
 
     A number stands for that weight on every sample. Negative weights are accepted, as scikit-learn does.
     """
@@ -163,9 +154,12 @@ def check_sample_weight(sample_weight: Any, n_samples: int, *, dtype: Any) -> np
     if isinstance(sample_weight, Number):
         sample_weight = np.full(n_samples, sample_weight)
     with naming("sample_weight"):
-        checked = check_array(sample_weight, ensure_2d=False, dtype=dtype, order="C", input_name="sample_weight")
+        checked = check_array(sample_weight, ensure_2d=False, dtype=np.float64, order="C", input_name="sample_weight")
         if checked.ndim != 1:
-            raise ValueError(f"Sample weights must be 1D array or scalar, got {checked.ndim}D array.")
+            raise ValueError(
+                f"Sample weights must be 1D array or scalar, got {checked.ndim}D array. Expected either a scalar value "
+                f"or a 1D array of length {n_samples}."
+            )
         if checked.shape != (n_samples,):
             raise ValueError(f"sample_weight.shape == {checked.shape}, expected {(n_samples,)}!")
         if not checked.any():
