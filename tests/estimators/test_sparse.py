@@ -72,7 +72,7 @@ def test_partial_fit(small_data, make_pair, quietly, deviation):
 
 def test_early_stopping(small_data, make_pair, fit, deviation):
     X, y = small_data("binary")
-    X = _thin(X)
+    X, y = _thin(X), y == "yes"  # of strings, scikit-learn 1.6 to 1.8 cannot take the score
     ref, comp = make_pair("binary", early_stopping=True, validation_fraction=0.3, max_iter=15, random_state=0)
     for make in (sp.csr_array, sp.csc_array):
         assert fit(comp, make(X), y) == fit(ref, make(X), y)
