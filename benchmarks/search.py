@@ -30,6 +30,8 @@ from benchmarks.common import seconds
 from fastbp import MLPClassifier
 
 WORKERS = 2
+# Seconds in which idle threads of OpenBLAS, which spin for a while, fall asleep.
+REST = 0.3
 GRIDS = {
     "minibatches of 32 and 200": {
         "hidden_layer_sizes": [(32,), (64,)],
@@ -79,7 +81,8 @@ def _running(process: int) -> int:
 
 
 def _look_on(parent: int, connection: Connection) -> None:
-    """Count until told to end, and send what was seen."""
+    """Say that it begins, count until told to end, and send what was seen."""
+    connection.send(None)
     seen = []
     while not connection.poll(0.01):
         seen.append(sum(map(_running, _family(parent))))
@@ -92,6 +95,7 @@ def onlooker() -> Iterator[list[int]]:
     ours, theirs = multiprocessing.get_context("spawn").Pipe()
     process = multiprocessing.get_context("spawn").Process(target=_look_on, args=(os.getpid(), theirs), daemon=True)
     process.start()
+    ours.recv()
     seen: list[int] = []
     try:
         yield seen
@@ -117,10 +121,8 @@ def compare(ours: GridSearchCV, theirs: GridSearchCV) -> None:
 
 def watched(kind: type, *arguments: object) -> tuple[GridSearchCV, Crowd]:
     """Run one search, and count the threads meanwhile."""
+    time.sleep(REST)
     with onlooker() as seen:
-        # The onlooker has to start, and idle threads of the search before have to fall asleep.
-        time.sleep(1)
-        seen.clear()
         result = search(kind, *arguments)
     return result, Crowd(float(np.mean(seen)), max(seen))
 
@@ -133,7 +135,7 @@ def timed(rounds: int, *arguments: object, new_workers: bool) -> tuple[float, fl
         for kind in (MLPClassifier, Rival) if turn % 2 else (Rival, MLPClassifier):
             if new_workers:
                 get_reusable_executor().shutdown(wait=True)
-            time.sleep(0.3)  # threads of OpenBLAS go on spinning for a while
+            time.sleep(REST)
             pair[kind] = seconds(lambda kind=kind: search(kind, *arguments))
         times.append((pair[MLPClassifier], pair[Rival]))
     ours, theirs = np.median(times, axis=0)

@@ -8,6 +8,7 @@ hundredths of a second in which Ctrl-C is noticed.
 
 import math
 import time
+from queue import SimpleQueue
 from types import TracebackType
 from typing import NamedTuple, Self
 
@@ -146,7 +147,8 @@ class Engine:
         self._long_steps = flops / _SLOW_FLOPS_PER_SECOND / self._n_threads > SLICE_SECONDS
         # Have the kernel compiled before the workers ask for it, by a slice without minibatches.
         self._call(self._alone, 0)
-        self._hire()
+        # They are hired when there is work, inside of the with-block: an error before that leaves none behind.
+        self._hired = False
 
     def __enter__(self) -> Self:
         return self
@@ -154,7 +156,11 @@ class Engine:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self.close()
+        try:
+            self.close()
+        finally:
+            # Again, for Ctrl-C may have come before the first.
+            self._dismiss()
 
     def _make_buffers(self, dtype: np.dtype) -> Buffers:
         plan = self._plan
@@ -191,17 +197,29 @@ class Engine:
         )
 
     def _hire(self) -> None:
-        """Form a team of as many threads as there are for this engine now."""
+        """Form a team of as many threads as there are for this engine now, in the place of the one there was."""
+        self._dismiss()
         count = self._claim.renew()
         team = self._team = _make_team(self._plan, count) if count > 1 else self._alone
-        self._workers = [Job(lambda thread: self._call(team, thread), thread) for thread in range(1, count)]
+
+        def run(thread: int) -> None:
+            # One that Ctrl-C has made us lose sight of may find its team gone.
+            if self._team is team:
+                self._call(team, thread)
+
+        try:
+            for thread in range(1, count):
+                self._workers.append(Job(run, thread))
+        except BaseException:
+            self._dismiss()
+            raise
+        self._hired = True
 
     def _dismiss(self) -> None:
         """Let the workers go."""
-        if not self._workers:
+        if self._team is self._alone:
             return
         self._team.control[SHUTDOWN] = 1
-        self._call(self._team, 0)
         try:
             for worker in self._workers:
                 worker.finish()
@@ -221,13 +239,24 @@ class Engine:
             self._step_count = int(team.control[STEP_COUNT])
 
     def _wait_for_slice(self, team: Team) -> None:
-        runner = Job(lambda thread: self._call(team, thread), 0)
+        # The runner waits for a word. One that Ctrl-C comes in between nobody would know of, nor stop.
+        go: SimpleQueue[bool] = SimpleQueue()
+
+        def run(thread: int) -> None:
+            if go.get():
+                self._call(team, thread)
+
+        runner = None
         try:
+            runner = Job(run, 0)
+            go.put(True)
             while not runner.wait(SLICE_SECONDS):
                 pass
         except BaseException:
             team.control[STOP_REQUEST] = 1
-            runner.finish()
+            go.put(False)
+            if runner is not None:
+                runner.finish()
             raise
         finally:
             team.control[STOP_REQUEST] = 0
@@ -245,8 +274,7 @@ class Engine:
         steps = math.ceil(self._n / self._batch)
         done = 0
         while done < steps:
-            if self._claim.stale():
-                self._dismiss()
+            if not self._hired or self._claim.stale():
                 self._hire()
             end = min(done + self._pace.steps, steps)
             start = time.perf_counter()

@@ -70,12 +70,13 @@ class _Iterations:
 
     def end(self, intermediate_result: OptimizeResult) -> None:
         """Take note of the end of an iteration. SciPy looks for this very name of the parameter."""
-        self._record.n_iter += 1
-        self._record.loss = float(intermediate_result.fun)
-        self.reached = intermediate_result.x.copy()
+        record = self._record
+        loss, reached = float(intermediate_result.fun), intermediate_result.x.copy()
+        # In one breath: Ctrl-C comes between two calls.
+        record.n_iter, record.loss, self.reached = record.n_iter + 1, loss, reached
         now = time.perf_counter()
         seconds, self._start = now - self._start, now
-        self._tell(self._record.loss, seconds)
+        self._tell(loss, seconds)
         if self._observer is not None:
             self._begun = False
             if self._observer.end(self.snapshot):

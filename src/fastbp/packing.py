@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fastbp.kernels.layout import BIAS_ROW, W_ROWS, W
+from fastbp.kernels.layout import BIAS_ROW, N_IN, N_OUT, W_ROWS, W
 from fastbp.kernels.panels import pack_array, unpack_array
 
 __all__ = ["pack_parameters", "unpack_parameters"]
@@ -29,8 +29,16 @@ def pack_parameters(table: np.ndarray, arrays: list[np.ndarray], buffer: np.ndar
         Flat buffer in panel order; padding is left as it is.
     width : int
         NR in elements.
+
+    Raises
+    ------
+    ValueError
+        If an array does not have the shape that there is room for.
     """
-    for array, (first, stride) in zip(arrays, _places(table, width), strict=True):
+    shapes = [*((int(row[N_IN]), int(row[N_OUT])) for row in table), *((int(row[N_OUT]),) for row in table)]
+    for array, shape, (first, stride) in zip(arrays, shapes, _places(table, width), strict=True):
+        if array.shape != shape:
+            raise ValueError(f"an array of shape {array.shape} stands in the place of one of shape {shape}")
         pack_array(np.ascontiguousarray(np.atleast_2d(array), dtype=buffer.dtype), buffer, first, stride)
 
 

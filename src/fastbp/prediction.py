@@ -51,7 +51,13 @@ def predict(
     -------
     ndarray, (n, n_out)
         Of the dtype of the weights.
+
+    Raises
+    ------
+    ValueError
+        If a layer does not take what the one before it gives. Kernels would read and write outside of arrays.
     """
+    _check_layers(weights, biases, x.shape[1])
     dtype = weights[0].dtype
     n = x.shape[0]
     if not isinstance(x, SparseRows):
@@ -67,6 +73,13 @@ def predict(
     else:
         _predict_many(weights, biases, x, sizes, activation, output, threads, result)
     return result
+
+
+def _check_layers(weights: list[np.ndarray], biases: list[np.ndarray], n_in: int) -> None:
+    for w, b in zip(weights, biases, strict=True):
+        if w.ndim != 2 or w.shape != (n_in, *b.shape) or w.size == 0:
+            raise ValueError(f"weights of shape {w.shape} and biases of shape {b.shape} are no layer of {n_in} inputs")
+        n_in = w.shape[1]
 
 
 def _occupied_columns(x: SparseRows, weights: list[np.ndarray]) -> tuple[np.ndarray, list[np.ndarray]]:

@@ -144,7 +144,8 @@ class BaseMLP(Portable, CallbackSupport, BaseEstimator, ABC):
 
     def _dtype(self) -> np.dtype:
         """Return the dtype that a fitted network computes in."""
-        float32 = all(p.dtype == np.float32 for p in (*self.coefs_, *self.intercepts_))
+        # They may have been set by hand, to anything that NumPy takes for an array.
+        float32 = all(getattr(p, "dtype", None) == np.float32 for p in (*self.coefs_, *self.intercepts_))
         return np.dtype(np.float32 if float32 else np.float64)
 
     def _parameters(
@@ -156,7 +157,7 @@ class BaseMLP(Portable, CallbackSupport, BaseEstimator, ABC):
         """
         if fresh:
             return glorot_uniform(units, self.activation, rng, dtype)
-        check_architecture(self.coefs_, units)
+        check_architecture(self.coefs_, self.intercepts_, units)
         weights = [np.array(w, dtype=dtype, order="C") for w in self.coefs_]
         return weights, [np.array(b, dtype=dtype, order="C") for b in self.intercepts_]
 
@@ -167,7 +168,12 @@ class BaseMLP(Portable, CallbackSupport, BaseEstimator, ABC):
 
     def _outputs_for(self, X: Any) -> np.ndarray:
         """Return the activations of the output layer, of shape (n_samples, n_outputs), for a user's `X`."""
-        return self._forward(self._samples_for_prediction(X), self.coefs_, self.intercepts_, self.out_activation_)
+        return self._forward(self._samples_for_prediction(X), *self._network(), self.out_activation_)
+
+    def _network(self) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """Return weights and biases as arrays of one dtype."""
+        dtype = self._dtype()
+        return [np.asarray(w, dtype=dtype) for w in self.coefs_], [np.asarray(b, dtype=dtype) for b in self.intercepts_]
 
     def _samples_for_prediction(self, X: Any) -> Any:
         """Return a user's `X`, checked: in the dtype of the network, or else as floats that `_forward` converts."""
@@ -178,7 +184,7 @@ class BaseMLP(Portable, CallbackSupport, BaseEstimator, ABC):
         return check_samples(self, X, dtype=dtype, reset=False)
 
     def _forward(self, X: Any, weights: list[np.ndarray], biases: list[np.ndarray], out_activation: str) -> np.ndarray:
-        dtype = self._dtype()
+        dtype = weights[0].dtype
         if X.dtype == dtype:
             return self._output(weights, biases, to_samples(X), out_activation)
         # Converted slice by slice: all at once would be another copy of X.

@@ -367,7 +367,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         The column of the first of two classes is that of the second for -z: one less a probability near 1 would
         keep few digits of what is left.
         """
-        weights, biases = self.coefs_, self.intercepts_
+        weights, biases = self._network()
         if self.n_outputs_ == 1:
             w, b = weights[-1], biases[-1]
             weights, biases = [*weights[:-1], np.hstack([-w, w])], [*biases[:-1], np.hstack([-b, b])]

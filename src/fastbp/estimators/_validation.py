@@ -1,5 +1,6 @@
 """Checks of what users pass in: each error names its argument, and none leaves a trace on the estimator."""
 
+import copy
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -76,7 +77,7 @@ def _is_plain(estimator: Any, X: Any, dtype: Any) -> bool:
         and X.dtype == dtype
         and X.ndim == 2
         and 0 < X.size <= _FEW
-        and X.shape[1] == estimator.n_features_in_
+        and X.shape[1] == getattr(estimator, "n_features_in_", None)
         and not hasattr(estimator, "feature_names_in_")
         and bool(np.isfinite(X).all())
     )
@@ -103,7 +104,9 @@ def check_samples(estimator: Any, X: Any, *, dtype: Any, reset: bool) -> Any:
         X = validate_data(estimator, X, dtype=dtype, reset=reset, accept_sparse=["csr", "csc"])
         if not issparse(X):
             return X
-        # SciPy converts indices that lie outside of the matrix without a word, and writes outside of its arrays.
+        # SciPy converts indices that lie outside of the matrix without a word, and writes outside of its arrays. Its
+        # check for them tidies up what it finds: that must not be the user's matrix, which other threads may use.
+        X = copy.copy(X)
         X.check_format(full_check=True)
         return X.tocsr()
 
@@ -124,7 +127,8 @@ def cast_samples(x: np.ndarray, dtype: np.dtype) -> np.ndarray:
 
 def _check_targets(estimator: Any, y: Any, **options: Any) -> Any:
     if y is None:
-        raise ValueError(f"{type(estimator).__name__} requires y to be passed, but the target y is None")
+        name = type(estimator).__name__
+        raise ValueError(f"This {name} estimator requires y to be passed, but the target y is None.")
     with naming("y"):
         y = check_array(y, ensure_2d=False, input_name="y", estimator=estimator, **options)
         return column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
@@ -167,15 +171,18 @@ def check_sample_weight(sample_weight: Any, n_samples: int) -> np.ndarray | None
     return checked
 
 
-def check_architecture(coefs: list[np.ndarray], units: list[int]) -> None:
+def check_architecture(coefs: list[np.ndarray], intercepts: list[np.ndarray], units: list[int]) -> None:
     """Raise if fitted weights do not belong to a network with the given numbers of units.
 
     Without this, scikit-learn trains the old network or fails inside a matrix product.
     """
-    shapes = [tuple(np.shape(coef)) for coef in coefs]
+    shapes = [np.shape(coef) for coef in coefs]
     if shapes == list(pairwise(units)):
+        lengths = [np.shape(intercept) for intercept in intercepts]
+        if lengths != [(size,) for size in units[1:]]:
+            raise ValueError(f"intercepts_ have shapes {lengths}, which do not go with coefs_ of shapes {shapes}")
         return
-    fitted = [shape[1] for shape in shapes]
+    fitted = [shape[-1] if len(shape) == 2 else 0 for shape in shapes]
     if fitted[:-1] != units[1:-1]:
         raise ValueError(
             f"hidden_layer_sizes={tuple(units[1:-1])} differs from the layers {tuple(fitted[:-1])} that were "

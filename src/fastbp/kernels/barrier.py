@@ -28,9 +28,9 @@ STOP_REQUEST = 32  # set by anyone, at any time
 STOPPED = 48  # the request as all threads saw it at the last barrier
 FIRST_STEP, END_STEP = 64, 65  # minibatches of this slice
 STEP_COUNT = 66  # optimizer steps since the moments were zero
-SHUTDOWN = 67
-SPINS = 68  # looks before a waiting thread yields its core
-CONTROL_SIZE = 80
+SPINS = 67  # looks before a waiting thread yields its core
+SHUTDOWN = 80  # set once, between two slices: all who wait leave
+CONTROL_SIZE = 96
 
 _YIELDS = 2_000
 
@@ -39,7 +39,8 @@ _YIELDS = 2_000
 def _wait_for(control, generation):
     spins = get(control, SPINS)
     looks = 0
-    while atomic_load(control, GENERATION) == generation:
+    # A shutdown does not need all threads at the barrier: some may never have come into being.
+    while atomic_load(control, GENERATION) == generation and atomic_load(control, SHUTDOWN) == 0:
         looks += 1
         if looks < spins:
             spin_hint()
