@@ -2,7 +2,11 @@
 PYTHON ?= python3
 BIN = .venv/bin
 
-.PHONY: demo test lint clean
+# What bench-compare compares.
+BASE ?= main
+HEAD ?= HEAD
+
+.PHONY: demo test lint bench bench-compare bench-history dashboard clean
 
 # An editable installation serves the demo as well; an ordinary one must be renewed when the sources change.
 demo: $(or $(wildcard .venv/.test),.venv/.cli)
@@ -16,8 +20,20 @@ lint: .venv/.dev
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
+bench: .venv/.dashboard
+	$(BIN)/python -m benchmarks.dashboard run
+
+bench-compare: .venv/.dashboard
+	$(BIN)/python -m benchmarks.dashboard compare $(BASE) $(HEAD)
+
+bench-history: .venv/.dashboard
+	$(BIN)/python -m benchmarks.dashboard history
+
+dashboard: .venv/.dashboard
+	$(BIN)/python -m benchmarks.dashboard serve
+
 clean:
-	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .asv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 .venv/.cli: pyproject.toml $(shell find src -name '*.py')
 	$(PYTHON) -m venv .venv
@@ -31,4 +47,8 @@ clean:
 
 .venv/.dev: pyproject.toml .venv/.test
 	$(BIN)/pip install --quiet -e ".[dev]"
+	touch $@
+
+.venv/.dashboard: pyproject.toml .venv/.test
+	$(BIN)/pip install --quiet -e ".[dashboard]"
 	touch $@

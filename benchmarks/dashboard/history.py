@@ -1,0 +1,124 @@
+"""What a page is made of: the results of one machine in the order of commits, and what follows from them."""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from typing import NamedTuple
+
+from benchmarks.dashboard import commits, rules
+from benchmarks.dashboard.charts import Frame, Line, Point
+from benchmarks.dashboard.commits import Commit
+from benchmarks.dashboard.results import Key, Series, Value, load_series, load_versions
+from benchmarks.trainings import TRAININGS
+
+FIT = "step.Adam.time_fit"
+
+
+class History(NamedTuple):
+    """Results of one machine.
+
+    Attributes
+    ----------
+    machine : dict
+        As asv keeps it.
+    all_commits : list of Commit
+        Of the project, oldest first.
+    measured : list of Commit
+        Those with results, oldest first.
+    series : Series
+    steps : list of rules.Step
+        What has become slower, and what the machine explains of it.
+    """
+
+    machine: dict
+    all_commits: list[Commit]
+    measured: list[Commit]
+    series: Series
+    steps: list[rules.Step]
+
+    @property
+    def frame(self) -> Frame:
+        """What its charts have in common."""
+        releases = {place: commit.release for place, commit in enumerate(self.measured) if commit.release}
+        return Frame(len(self.measured), releases, (self.measured[0].short, self.measured[-1].short))
+
+    @property
+    def threads(self) -> list[int]:
+        """Numbers of threads that there are results for."""
+        return sorted({key.threads for key in self.series})
+
+    def noise(self, threads: int) -> float:
+        """Return how the control scatters."""
+        return rules.noise(self.series, threads, [commit.short for commit in self.measured])
+
+    def commit(self, short: str) -> Commit:
+        """Return a commit by eight digits of its hash."""
+        return next(commit for commit in self.measured if commit.short == short)
+
+    def between(self, step: rules.Step) -> int:
+        """Return how many commits a step may be due to: those after the last fast one, up to the first slow one."""
+        places = {commit.short: place for place, commit in enumerate(self.all_commits)}
+        return places[step.first] - places[step.last]
+
+    def line(
+        self,
+        name: str,
+        color: str,
+        key: Key,
+        convert: Callable[[float], float],
+        label: Callable[[float], str],
+    ) -> Line | None:
+        """Return a line of a chart, or nothing if that has not been measured.
+
+        `convert` makes of what asv keeps what is drawn, `label` a text of it.
+        """
+        values = self.series.get(key, {})
+        points = [
+            _point(place, commit, values[commit.short], convert, label)
+            for place, commit in enumerate(self.measured)
+            if commit.short in values
+        ]
+        return Line(name, color, points) if points else None
+
+
+def _point(
+    place: int, commit: Commit, value: Value, convert: Callable[[float], float], label: Callable[[float], str]
+) -> Point:
+    low, high = sorted(map(convert, value.band))
+    middle = convert(value.median)
+    band = f" (95 %: {label(low)} to {label(high)})" if value.samples else ""
+    return Point(place, middle, low, high, f"{label(middle)}{band}, {commit.short} {commit.date} {commit.subject}")
+
+
+def load_history(folder: Path, machine: dict, thresholds: dict[str, float]) -> History:
+    """Read the results of a machine; those of commits that this repository does not have are left out."""
+    series = load_series(folder / machine["machine"], load_versions(folder))
+    with_results = {short for values in series.values() for short in values}
+    all_commits = commits.history()
+    measured = [commit for commit in all_commits if commit.short in with_results]
+    order = [commit.short for commit in measured]
+    return History(machine, all_commits, measured, series, rules.regressions(series, order, thresholds))
+
+
+def throughput(network: str) -> Callable[[float], float]:
+    """Return the function that makes samples a second of the seconds of a fit."""
+    samples = TRAININGS[network].samples
+    return lambda seconds: samples / seconds
+
+
+def speed_up(history: History, since: Commit, threads: int) -> float:
+    """Return how many times as fast as at some commit the newest trains: geometric mean over the workloads of both."""
+    newest = history.measured[-1].short
+    logs = []
+    for network in TRAININGS:
+        values = history.series.get(Key(FIT, (network,), threads), {})
+        if since.short in values and newest in values:
+            logs.append(math.log(values[since.short].median / values[newest].median))
+    return math.exp(sum(logs) / len(logs)) if logs else math.nan
+
+
+def relative(values: dict[str, Value]) -> Callable[[float], float]:
+    """Return the function that makes of seconds a multiple of their median over the commits."""
+    middle = median(value.median for value in values.values())
+    return lambda seconds: seconds / middle

@@ -1,0 +1,155 @@
+"""The chores that run benchmarks: of a commit, of the history, of two commits by turns, and all of them once."""
+
+import shutil
+import tempfile
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+from benchmarks.dashboard import commits, environments, rules
+from benchmarks.dashboard.results import Key, Outcome, load_outcome, result_files, tidy
+from benchmarks.dashboard.tool import ROOT, THREADS, environment_names, load_config, register_machine, run_asv
+from fastbp.cpus import allowed_cpus
+
+# Startup and memory hardly depend on the threads; the peers' times do not depend on the commit at all.
+ONLY_ON_ONE_THREAD = ("startup", "memory")
+ONLY_AT_RELEASES = ("peers",)
+MODULES = ("control", "estimators", "kernels", "memory", "peers", "startup", "step")
+ROUNDS = 4
+
+
+def all_threads() -> list[int]:
+    """Return the numbers of threads of the matrix that this machine has CPUs for."""
+    return [n for n in map(int, load_config()["matrix"]["env_nobuild"][THREADS]) if n <= allowed_cpus()]
+
+
+def _run(hashes: Sequence[str], threads: Sequence[int], options: Sequence[str], changes: dict | None = None) -> None:
+    """Run asv on some commits, and leave its results tidy."""
+    machine = register_machine()
+    with tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as file:
+        file.write("\n".join(hashes) + "\n")
+        file.flush()
+        chosen = [option for name in environment_names(threads) for option in ("--environment", name)]
+        arguments = [
+            "run",
+            f"HASHFILE:{file.name}",
+            "--machine",
+            machine,
+            "--record-samples",
+            "--show-stderr",
+            "--no-pull",
+        ]
+        status = run_asv([*arguments, *chosen, *options], changes)
+    tidy(ROOT / (load_config() | (changes or {}))["results_dir"] / machine)
+    if status not in (0, 2):  # 2: a benchmark has failed, and its result says so
+        raise SystemExit(f"asv has ended with status {status}")
+
+
+def _options(patterns: Sequence[str]) -> list[str]:
+    return [option for pattern in patterns for option in ("--bench", pattern)]
+
+
+def bench(patterns: Sequence[str], threads: Sequence[int], quick: bool) -> None:
+    """Measure the last commit, all benchmarks unless patterns are given, and keep the results."""
+    if commits.changed_files():
+        print("src has changes that are in no commit: they are not measured")
+    _run([commits.resolve("HEAD")], threads, [*_options(patterns), *["--quick"] * quick])
+    environments.note_change()
+
+
+def bench_history(points: int, patterns: Sequence[str], threads: Sequence[int], quick: bool) -> None:
+    """Measure commits from all over the project's life, oldest first; what has results is not measured again.
+
+    Startup and memory are measured on one thread, and peers at releases and at the newest commit, unless patterns say
+    what to measure.
+    """
+    folder = ROOT / load_config()["results_dir"]
+    measured = {path.name.partition("-")[0] for path in folder.glob("*/*-*.json")}
+    chosen = commits.choose(commits.measurable(), measured, points)
+    always = [module for module in MODULES if module not in ONLY_AT_RELEASES]
+    for commit in chosen:
+        print(f"== {commit.short} {commit.date} {commit.subject}", flush=True)
+        peers = commit.release or commit == chosen[-1]
+        for number in threads:
+            modules = [m for m in (MODULES if peers else always) if number == 1 or m not in ONLY_ON_ONE_THREAD]
+            chosen = patterns or [rf"^{module}\." for module in modules]
+            _run([commit.hash], [number], [*_options(chosen), "--skip-existing", *["--quick"] * quick])
+    environments.note_change()
+
+
+def compare(
+    base: str, head: str, patterns: Sequence[str], threads: Sequence[int], rounds: int = ROUNDS, quick: bool = False
+) -> list[rules.Change]:
+    """Measure two commits by turns; returns what came out. The results are not kept.
+
+    A commit is compared with itself by a twin that has the same content: both are built, installed and measured.
+    """
+    first, second = commits.resolve(base), commits.resolve(head)
+    if first == second:
+        second = commits.twin(second)
+    folder = ROOT / ".asv" / "compare"
+    shutil.rmtree(folder, ignore_errors=True)
+    chosen = [*(patterns or ["^(estimators|kernels|memory|step)\\."]), f"^{rules.CONTROL}"]
+    options = ["--interleave-rounds", "--attribute", f"rounds={rounds}", *["--quick"] * quick]
+    _run([first, second], threads, [*_options(chosen), *options], {"results_dir": str(folder.relative_to(ROOT))})
+    outcomes = [_merged(folder, commit[:8]) for commit in (first, second)]
+    broken = set(outcomes[1].failed) - set(outcomes[0].failed)
+    if broken:
+        raise SystemExit(f"fails on {head} alone: {', '.join(map(str, sorted(broken)))}")
+    return rules.changes(outcomes[0].values, outcomes[1].values, load_config()["regressions_thresholds"])
+
+
+def _merged(folder: Path, short: str) -> Outcome:
+    merged = Outcome({}, [], [])
+    for path in folder.glob(f"*/{short}-*.json"):
+        outcome = load_outcome(path)
+        merged.values.update(outcome.values)
+        merged.failed.extend(outcome.failed)
+        merged.skipped.extend(outcome.skipped)
+    return merged
+
+
+def _may_be_skipped(key: Key) -> bool:
+    """Whether a benchmark is about a peer that is not installed."""
+    return key.benchmark.startswith("peers.") and find_spec(key.params[0]) is None
+
+
+def check() -> Outcome:
+    """Let asv check the suite, and run every benchmark once in the Python at hand; returns what came of it.
+
+    Nothing is kept, no repository is needed, and nothing is written into the user's home.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        home, repository = Path(folder, "home"), Path(folder, "repository")
+        home.mkdir()
+        commit = _empty_repository(repository)
+        changes = {"repo": str(repository), "results_dir": str(Path(folder, "results"))}
+        environment = {"HOME": str(home), THREADS: "1"}
+        if run_asv(["check", "--environment=existing"], changes, **environment):
+            raise SystemExit("asv check has found faults")
+        machine = register_machine(home)
+        options = [
+            "--environment=existing",
+            "--quick",
+            "--show-stderr",
+            "--set-commit-hash",
+            commit,
+            "--machine",
+            machine,
+        ]
+        run_asv(["run", *options], changes, **environment)
+        files = result_files(Path(folder, "results", machine))
+        if not files:
+            raise SystemExit("asv has left no results")
+        outcome = load_outcome(files[0])
+    skipped = [key for key in outcome.skipped if not _may_be_skipped(key)]
+    return outcome._replace(failed=[*outcome.failed, *skipped])
+
+
+def _empty_repository(folder: Path) -> str:
+    """Make a repository with one commit; returns its hash. asv wants one to name results after."""
+    folder.mkdir()
+    name = ("-c", "user.name=check", "-c", "user.email=check")
+    commits.git("-C", str(folder), "init", "--quiet", "--initial-branch=main")
+    commits.git("-C", str(folder), *name, "commit", "--quiet", "--allow-empty", "-m", "Empty")
+    return commits.git("-C", str(folder), "rev-parse", "HEAD")

@@ -1,0 +1,140 @@
+"""asv's results as series: one value for each commit of a benchmark with its parameters and its number of threads."""
+
+import itertools
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from benchmarks.dashboard.statistics import interval
+from benchmarks.dashboard.tool import THREADS
+
+_DIGITS = 5
+_SKIPPED = ("machine.json", "benchmarks.json")
+
+
+class Key(NamedTuple):
+    """What is measured: a benchmark's name, its parameters, and on how many threads."""
+
+    benchmark: str
+    params: tuple[str, ...]
+    threads: int
+
+    def __str__(self) -> str:
+        name = f"{self.benchmark}({', '.join(self.params)})" if self.params else self.benchmark
+        return f"{name}, {self.threads} thread{'s' * (self.threads > 1)}"
+
+    @property
+    def full_name(self) -> str:
+        """Name with parameters, as asv's thresholds are matched against."""
+        return f"{self.benchmark}({', '.join(self.params)})" if self.params else self.benchmark
+
+
+class Value(NamedTuple):
+    """A median with its samples; of what is tracked there is one value and no sample."""
+
+    median: float
+    samples: tuple[float, ...] = ()
+
+    @property
+    def band(self) -> tuple[float, float]:
+        """Interval of 95 %."""
+        return interval(self.samples) if self.samples else (self.median, self.median)
+
+
+# By what is measured, then by the commit's short hash.
+Series = dict[Key, dict[str, Value]]
+
+
+class Outcome(NamedTuple):
+    """All that one file of results has: values, and what failed or was skipped."""
+
+    values: dict[Key, Value]
+    failed: list[Key]
+    skipped: list[Key]
+
+
+def _parameter(text: str) -> str:
+    """asv stores parameters as their `repr`."""
+    return text[1:-1] if text[:1] in "'\"" else text
+
+
+def load_outcome(path: Path, versions: Mapping[str, str] | None = None) -> Outcome:
+    """Return what a file of asv's, version 2, has.
+
+    Results of a benchmark that has another version by now are left out, if `versions` has it: asv's versions are hashes
+    of the benchmarks' text.
+    """
+    data = json.loads(path.read_text(encoding="utf-8"))
+    columns = data["result_columns"]
+    threads = int(data["env_vars"].get(THREADS, 1))
+    outcome = Outcome({}, [], [])
+    for name, row in data["results"].items():
+        fields = dict(zip(columns, row, strict=False))
+        if versions is not None and versions.get(name) != fields["version"]:
+            continue
+        combinations = list(itertools.product(*(fields.get("params") or [])))
+        medians = fields["result"] or [None] * len(combinations)
+        samples = fields.get("samples") or [None] * len(combinations)
+        for combination, middle, taken in zip(combinations, medians, samples, strict=True):
+            key = Key(name, tuple(map(_parameter, combination)), threads)
+            if middle is None:
+                outcome.failed.append(key)
+            elif math.isnan(middle):
+                outcome.skipped.append(key)
+            else:
+                outcome.values[key] = Value(middle, tuple(taken or ()))
+    return outcome
+
+
+def result_files(folder: Path) -> list[Path]:
+    """Return the files of results of one machine."""
+    return sorted(path for path in folder.glob("*.json") if path.name not in _SKIPPED)
+
+
+def load_versions(results: Path) -> dict[str, str]:
+    """Return the versions of the benchmarks as they are now."""
+    listed = json.loads((results / "benchmarks.json").read_text(encoding="utf-8"))
+    return {name: benchmark["version"] for name, benchmark in listed.items() if isinstance(benchmark, dict)}
+
+
+def load_series(folder: Path, versions: Mapping[str, str]) -> Series:
+    """Return all that a machine's folder has of benchmarks of these versions."""
+    series: Series = {}
+    for path in result_files(folder):
+        for key, value in load_outcome(path, versions).values.items():
+            series.setdefault(key, {})[path.name.partition("-")[0]] = value
+    return series
+
+
+def machines(folder: Path) -> list[dict]:
+    """Return what asv knows of each machine that has results, the one with the newest results first."""
+    found = []
+    for path in folder.glob("*/machine.json"):
+        started = [
+            max((row[3] for row in json.loads(file.read_text(encoding="utf-8"))["results"].values()), default=0)
+            for file in result_files(path.parent)
+        ]
+        if started:
+            found.append((max(started), json.loads(path.read_text(encoding="utf-8"))))
+    return [machine for _, machine in sorted(found, key=lambda item: -item[0])]
+
+
+def _rounded(value: object) -> object:
+    if isinstance(value, float) and math.isfinite(value):
+        return float(f"{value:.{_DIGITS - 1}e}")
+    if isinstance(value, list):
+        return [_rounded(inner) for inner in value]
+    return value
+
+
+def tidy(folder: Path) -> None:
+    """Round the results of a machine to what is no noise, and put every benchmark into a line: files stay small."""
+    for path in result_files(folder):
+        data = json.loads(path.read_text(encoding="utf-8"))
+        rows = [f"  {json.dumps(name)}: {json.dumps(_rounded(row))}" for name, row in sorted(data["results"].items())]
+        others = [f"{json.dumps(key)}: {json.dumps(value)}" for key, value in data.items() if key != "results"]
+        text = "{\n" + ",\n".join(others) + ',\n"results": {\n' + ",\n".join(rows) + "\n}\n}\n"
+        if text != path.read_text(encoding="utf-8"):
+            path.write_text(text, encoding="utf-8")

@@ -1,0 +1,229 @@
+"""What counts as slower, and when the code is to blame.
+
+The threshold of a benchmark is what asv.conf.json says of it, or three times the noise if that is more. Noise is how
+the control scatters, benchmarks in which no line of fastbp runs. When seconds grow while the control grows as well, the
+machine has become slower; only what goes beyond that is the code's. Of the control's benchmarks the middle one counts
+in both: what memory does alone, with a neighbour on the same server, says little of the rest.
+"""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from statistics import median
+from typing import NamedTuple
+
+from benchmarks.dashboard.results import Key, Series, Value
+from benchmarks.dashboard.statistics import slower_by_chance, spread
+
+CONTROL = "control."
+# Of as many values the levels before and after a step are medians.
+_WINDOW = 3
+_NOISES = 3.0
+# As asv has it. Hundreds of benchmarks are compared at a time.
+_CHANCE = 0.002
+
+
+class Step(NamedTuple):
+    """A benchmark that has become slower for good.
+
+    Attributes
+    ----------
+    key : Key
+    last, first : str
+        Short hashes: of the last measured commit before, and of the first after.
+    before, after : float
+        Levels.
+    machine : float
+        By what factor the control has become slower at the same time; 1 if it has not, or does not matter.
+    threshold : float
+    confirmed : bool
+        Whether a further commit has been measured that is as slow.
+    """
+
+    key: Key
+    last: str
+    first: str
+    before: float
+    after: float
+    machine: float
+    threshold: float
+    confirmed: bool
+
+    @property
+    def ratio(self) -> float:
+        """How many times as long it takes."""
+        return self.after / self.before
+
+    @property
+    def blamed(self) -> float:
+        """The part of it that is the code's."""
+        return self.ratio / self.machine
+
+    @property
+    def by_code(self) -> bool:
+        """Whether that part is over the threshold."""
+        return self.blamed > 1 + self.threshold
+
+
+def is_control(key: Key) -> bool:
+    """Tell whether no line of fastbp runs in a benchmark."""
+    return key.benchmark.startswith(CONTROL)
+
+
+def is_time(key: Key) -> bool:
+    """Tell whether a benchmark gives seconds: ratios are taken in pairs, and memory knows no slow machine."""
+    return key.benchmark.rpartition(".")[2].startswith("time")
+
+
+def is_judged(key: Key) -> bool:
+    """Tell whether a benchmark says something of fastbp: neither the control nor NumPy's side of a comparison does."""
+    return not (is_control(key) or key.benchmark.endswith(("_numpy", "_reference")))
+
+
+def threshold(key: Key, thresholds: Mapping[str, float], noise: float) -> float:
+    """Return by what share a benchmark may grow: the largest of asv.conf.json's that match, or three noises."""
+    matching = [limit for pattern, limit in thresholds.items() if re.match(pattern, key.full_name)]
+    return max(*matching, _NOISES * noise) if matching else _NOISES * noise
+
+
+def _controls(series: Series, threads: int) -> list[dict[str, Value]]:
+    return [values for key, values in series.items() if is_control(key) and key.threads == threads]
+
+
+def noise(series: Series, threads: int, order: Sequence[str]) -> float:
+    """Return how the control scatters from commit to commit: the middle one of its benchmarks."""
+    rows = [[values[commit].median for commit in order if commit in values] for values in _controls(series, threads)]
+    return median(map(spread, rows)) if rows else 0.0
+
+
+def _level(values: Mapping[str, float], commits: Sequence[str]) -> float:
+    return median(values[commit] for commit in commits)
+
+
+def _slower_machine(ratios: Sequence[float]) -> float:
+    """By what factor the machine has become slower: the middle one of the control's ratios, and not below 1."""
+    return max(1.0, median(ratios)) if ratios else 1.0
+
+
+def _drift(controls: Sequence[dict[str, Value]], before: Sequence[str], after: Sequence[str]) -> float:
+    ratios = []
+    for values in controls:
+        medians = {commit: value.median for commit, value in values.items()}
+        old, new = [c for c in before if c in medians], [c for c in after if c in medians]
+        if old and new:
+            ratios.append(_level(medians, new) / _level(medians, old))
+    return _slower_machine(ratios)
+
+
+def steps_of(
+    key: Key, values: Mapping[str, Value], controls: Sequence[dict[str, Value]], order: Sequence[str], limit: float
+) -> list[Step]:
+    """Return where one benchmark has become slower by more than `limit`, oldest first.
+
+    A step is where a commit and the next measured one are slower by that than the level before: the median of the last
+    three since the last step, or the last commit's time if that is less. For times err upwards: a commit that was fast
+    once can be as fast.
+    """
+    commits = [commit for commit in order if commit in values]
+    medians = {commit: values[commit].median for commit in commits}
+    found, start = [], 0
+    for place in range(1, len(commits)):
+        before, now = commits[max(start, place - _WINDOW) : place], commits[place : place + 2]
+        if medians[before[-1]] < _level(medians, before):
+            before = before[-1:]
+        old = _level(medians, before)
+        if max(medians[c] for c in now) < old / (1 + limit):
+            start = place
+        elif min(medians[c] for c in now) > old * (1 + limit):
+            start = place
+            drift = _drift(controls, before, now) if is_time(key) else 1.0
+            found.append(Step(key, before[-1], now[0], old, _level(medians, now), drift, limit, len(now) > 1))
+    return found
+
+
+def regressions(series: Series, order: Sequence[str], thresholds: Mapping[str, float]) -> list[Step]:
+    """Return all steps up of what is judged, those that the machine explains included.
+
+    Parameters
+    ----------
+    series : Series
+        Of one machine.
+    order : sequence of str
+        Short hashes, oldest first.
+    thresholds : dict
+        asv.conf.json's, by pattern.
+    """
+    noises = {threads: noise(series, threads, order) for threads in {key.threads for key in series}}
+    return [
+        step
+        for key, values in sorted(series.items())
+        if is_judged(key)
+        for step in steps_of(
+            key,
+            values,
+            _controls(series, key.threads),
+            order,
+            threshold(key, thresholds, noises[key.threads]),
+        )
+    ]
+
+
+class Change(NamedTuple):
+    """Two commits, measured by turns."""
+
+    key: Key
+    before: Value
+    after: Value
+    machine: float
+    threshold: float
+
+    @property
+    def ratio(self) -> float:
+        """How many times as long the second takes."""
+        return self.after.median / self.before.median
+
+    def _differs(self, ratio: float, before: Value, after: Value) -> bool:
+        """Whether a ratio is over the threshold and no chance."""
+        if not ratio > 1 + self.threshold:
+            return False
+        return not (before.samples and after.samples) or slower_by_chance(before.samples, after.samples) < _CHANCE
+
+    @property
+    def worse(self) -> bool:
+        """Whether the second is slower, and the code is to blame."""
+        return self._differs(self.ratio / self.machine, self.before, self.after)
+
+    @property
+    def better(self) -> bool:
+        """Whether the second is faster."""
+        return self._differs(1 / self.ratio, self.after, self.before)
+
+
+def control_noise(before: Mapping[Key, Value], after: Mapping[Key, Value], threads: int) -> float:
+    """Return how the control scatters within the rounds of a comparison: the middle one of its benchmarks."""
+    widths = []
+    for values in (before, after):
+        for key, value in values.items():
+            if is_control(key) and key.threads == threads and len(value.samples) > 3:
+                ordered = sorted(value.samples)
+                n = len(ordered)
+                # Quartiles are 1.35 standard deviations apart; medians of n samples scatter by 1.25 / sqrt(n) of one.
+                deviation = (ordered[(3 * n) // 4] - ordered[n // 4]) / 1.35 / value.median
+                widths.append(1.25 * deviation / math.sqrt(n))
+    return median(widths) if widths else 0.0
+
+
+def changes(before: Mapping[Key, Value], after: Mapping[Key, Value], thresholds: Mapping[str, float]) -> list[Change]:
+    """Compare what is judged and was measured of both."""
+    found = []
+    for key in sorted(before.keys() & after.keys()):
+        if is_judged(key):
+            ratios = [
+                after[control].median / before[control].median
+                for control in before.keys() & after.keys()
+                if is_control(control) and control.threads == key.threads
+            ]
+            drift = _slower_machine(ratios) if is_time(key) else 1.0
+            limit = threshold(key, thresholds, control_noise(before, after, key.threads))
+            found.append(Change(key, before[key], after[key], drift, limit))
+    return found

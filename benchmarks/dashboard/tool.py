@@ -1,0 +1,106 @@
+"""asv as a program that is started here, with its settings and the name of this machine."""
+
+import json
+import os
+import platform
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import chdir, contextmanager
+from pathlib import Path
+
+from fastbp.cpus import allowed_cpus
+from fastbp.machine import describe
+
+ROOT = Path(__file__).parents[2]
+CONFIG = "asv.conf.json"
+THREADS = "FASTBP_NUM_THREADS"
+_PATHS = ("repo", "benchmark_dir", "env_dir", "results_dir", "html_dir")
+
+
+def load_config() -> dict:
+    """Return the settings that `asv` itself reads."""
+    return json.loads((ROOT / CONFIG).read_text(encoding="utf-8"))
+
+
+@contextmanager
+def changed_config(changes: dict) -> Iterator[Path]:
+    """Yield a file with some settings changed, in a folder of its own.
+
+    asv changes to the folder of its settings, so paths become absolute; and it looks there for pyproject.toml, to learn
+    what wheels are built with.
+    """
+    config = load_config() | changes
+    for key in _PATHS:
+        config[key] = str(ROOT / config[key])
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "pyproject.toml").symlink_to(ROOT / "pyproject.toml")
+        path = Path(folder, CONFIG)
+        path.write_text(json.dumps(config), encoding="utf-8")
+        yield path
+
+
+def run_asv(arguments: Sequence[str], changes: dict | None = None, **environment: str) -> int:
+    """Run asv with some of the settings and of the environment changed; returns its exit status."""
+    with changed_config(changes or {}) as config:
+        command = [sys.executable, "-m", "asv", arguments[0], "--config", str(config), *arguments[1:]]
+        return subprocess.run(command, cwd=ROOT, env=os.environ | environment, check=False).returncode
+
+
+def machine_name(cpu: str, llvm_cpu: str, cpus: int) -> str:
+    """Return a name that says what the machine is, not whose: "amd-epyc-znver4-2-cpus"."""
+    model = re.sub(r"\((r|tm)\)", "", f"{cpu} {llvm_cpu}".lower())
+    slug = re.sub(r"[^a-z0-9]+", "-", model).strip("-")
+    return f"{slug}-{cpus}-cpus"
+
+
+def this_machine() -> dict[str, str]:
+    """Return what asv keeps of a machine. What may change from day to day is in the log of environments instead.
+
+    asv draws a graph of its own for every memory size and every kernel that it sees.
+    """
+    found, cpus = describe(), allowed_cpus()
+    return {
+        "machine": machine_name(str(found["cpu"]), str(found["llvm_cpu"]), cpus),
+        "os": platform.system(),
+        "arch": platform.machine(),
+        "cpu": f"{found['cpu']} ({found['llvm_cpu']})",
+        "num_cpu": str(cpus),
+        "ram": "",
+    }
+
+
+def register_machine(home: Path | None = None) -> str:
+    """Put this machine into the file of machines that asv keeps in the user's home; returns its name.
+
+    `asv machine` would leave out what it finds by itself.
+    """
+    from asv.machine import MachineCollection
+
+    machine = this_machine()
+    MachineCollection.save(machine["machine"], machine, str((home or Path.home()) / ".asv-machine.json"))
+    return machine["machine"]
+
+
+def _environment() -> str:
+    """asv's name of the environment that all numbers of threads share."""
+    config = load_config()
+    requirements = config["matrix"]["req"]
+    pinned = "-".join(f"{name}{requirements[name][0]}" for name in sorted(requirements) if name != "pip+asv_runner")
+    return f"{config['environment_type']}-py{config['pythons'][0]}-{pinned}"
+
+
+def environment_names(threads: Sequence[int]) -> list[str]:
+    """Return asv's names of the environments of the matrix with these numbers of threads."""
+    return [f"{_environment()}-{THREADS}{number}" for number in threads]
+
+
+def ask_environment(*arguments: str) -> str:
+    """Return what the interpreter of asv's environment prints, given these arguments; it must have been made before."""
+    from asv.config import Config
+    from asv.environment import get_environments
+
+    with changed_config({}) as path, chdir(path.parent):
+        return next(iter(get_environments(Config.load(str(path)), None))).run(list(arguments))

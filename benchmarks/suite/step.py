@@ -1,0 +1,147 @@
+"""Training steps: fits of the standard workloads, and their time over the roofline's."""
+
+import numpy as np
+
+import fastbp
+import refbp
+from benchmarks.common import seconds
+from benchmarks.peers import check
+from benchmarks.trainings import TRAININGS
+
+from . import THREADS
+from .common import problem
+
+_ALPHA = 1e-4
+_ROUNDS = 3
+# Of two steps each; the largest network takes refbp a second for a step.
+_CHECKED_EPOCHS = 1
+
+
+def reference(network, optimizer, epochs):
+    """Losses that refbp comes along in float64, before and after each epoch of the little problem of `check`."""
+    workload = TRAININGS[network].workload
+    little = check.check_problem(workload, "float32")
+    x, y = little.x.astype(np.float64), little.y.astype(np.float64)
+    weights, biases = ([p.astype(np.float64) for p in params] for params in (little.weights, little.biases))
+    losses = [check.loss(little, weights, biases, workload.batch)]
+    for _ in range(epochs):
+        for rows in np.split(little.order, check.STEPS):
+            _, gradients = refbp.loss_and_gradient(
+                weights,
+                biases,
+                x[rows],
+                y[rows],
+                activation="relu",
+                loss="log_loss",
+                weight_decay=check.DECAY * workload.batch,
+            )
+            optimizer.step(weights + biases, gradients.dweights + gradients.dbiases)
+        losses.append(check.loss(little, weights, biases, workload.batch))
+    return losses
+
+
+class _Fit:
+    params = (tuple(TRAININGS),)
+    param_names = ("network",)
+    repeat = (3, 10, 0.3)
+    warmup_time = 0.05
+    rounds = 2
+    optimizer = ""
+
+    def setup(self, network):
+        workload, _, self.epochs = TRAININGS[network]
+        self.data = problem(network)
+        self.batch = workload.batch
+        self.net = fastbp.MLP(workload.sizes, loss="log_loss", seed=0)
+
+    def fit(self):
+        """Train anew: initial weights and shuffled minibatches included, as for everybody who calls it."""
+        optimizer = getattr(fastbp, self.optimizer)()
+        self.net.fit(
+            self.data.x,
+            self.data.y,
+            epochs=self.epochs,
+            batch_size=self.batch,
+            optimizer=optimizer,
+            weight_decay=_ALPHA,
+        )
+
+    def check_all(self):
+        """Compile, and compare all networks with refbp."""
+        for network in self.params[0]:
+            self.check(network)
+
+    def check(self, network):
+        """Raise unless a few steps go along refbp's losses."""
+        workload = TRAININGS[network].workload
+        little = check.check_problem(workload, "float32")
+        net = fastbp.MLP(workload.sizes, loss="log_loss", seed=0)
+        for mine, given in zip((*net.weights, *net.biases), (*little.weights, *little.biases), strict=True):
+            mine[...] = given
+        net.optimizer = getattr(fastbp, self.optimizer)()
+        losses = [check.loss(little, net.weights, net.biases, workload.batch)]
+        for _ in range(_CHECKED_EPOCHS):
+            net.partial_fit(
+                little.x[little.order],
+                little.y[little.order],
+                batch_size=workload.batch,
+                weight_decay=check.DECAY * workload.batch,
+                shuffle=False,
+            )
+            losses.append(check.loss(little, net.weights, net.biases, workload.batch))
+        exact = reference(network, getattr(refbp, self.optimizer)(), _CHECKED_EPOCHS)
+        if not check.agree(losses, exact, workload, "float32"):
+            raise AssertionError(f"{network}: fastbp comes along the losses {losses}, refbp along {exact}")
+
+
+class Adam(_Fit):
+    """All standard workloads."""
+
+    optimizer = "Adam"
+
+    def setup_cache(self):
+        self.check_all()
+
+    def time_fit(self, network):
+        self.fit()
+
+
+class SGD(_Fit):
+    """Momentum has one buffer instead of two."""
+
+    params = (("64-100-10", "784-256-256-10"),)
+    optimizer = "SGD"
+
+    def setup_cache(self):
+        self.check_all()
+
+    def time_fit(self, network):
+        self.fit()
+
+
+class Roofline(_Fit):
+    """The fits of `Adam`, which has compared them with refbp, and what the machine can do at the same moment."""
+
+    optimizer = "Adam"
+
+    def setup(self, network):
+        super().setup(network)
+        try:
+            from benchmarks.peers import roofline
+        except ImportError as error:  # before there was `fastbp.threads.Job`
+            raise NotImplementedError(str(error)) from error
+        self.roofline = roofline
+
+    def track_time_over_roofline(self, network):
+        """Median of the time of a step over the one that arithmetic or memory would take."""
+        training = TRAININGS[network]
+        first = slice(training.workload.batch)
+        self.net.partial_fit(self.data.x[first], self.data.y[first], batch_size=self.batch)
+        ratios = []
+        for _ in range(_ROUNDS):
+            machine = self.roofline.measure("float32", THREADS)
+            ideal = self.roofline.step_seconds(training.workload, 4, machine)
+            ratios.append(seconds(self.fit) / (training.steps * training.epochs) / ideal)
+        return float(np.median(ratios))
+
+    track_time_over_roofline.unit = "times the roofline's time"

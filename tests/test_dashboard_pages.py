@@ -1,0 +1,251 @@
+"""The pages: a planted slow-down is on them with its commit, they ask nobody for anything, and a browser draws them."""
+
+import base64
+import hashlib
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from benchmarks.dashboard import charts, offline
+from benchmarks.dashboard.drill import blamed
+from benchmarks.trainings import TRAININGS
+
+from support import browser
+from support.asv_tree import discover, make_tree, publish, write_results
+
+asv = pytest.importorskip("asv")
+needs_browser = pytest.mark.skipif(browser.find_browser() is None, reason="there is no Chromium")
+
+SUBJECTS = [
+    "Begin",
+    "Release 0.1.0",
+    "Change a little",
+    "Change more",
+    "Be careless",  # the kernels and one fit take a fifth longer from here on
+    "Go on",
+    "Release 0.2.0",
+    "Meet a slow machine",  # everything takes a quarter longer, the control too
+    "Stay on it",
+    "Measure the control badly",  # it alone takes a fifth longer
+    "Do so again",
+    "End",
+]
+CARELESS, MACHINE, CONTROL = 4, 7, 9
+SLOWED = ("kernels.GemmUpdate.time_fused", "step.Adam.time_fit(64-100-10)")
+
+
+def slowness(place, name, threads):
+    """How many times as long a benchmark takes at a commit."""
+    time = ".time" in name
+    slow = 1.2 if place >= CARELESS and name.startswith(SLOWED) else 1.0
+    slow *= 1.25 if place in (MACHINE, MACHINE + 1) and time else 1.0
+    return slow * (1.2 if place in (CONTROL, CONTROL + 1) and name.startswith("control.") else 1.0)
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory):
+    """The front page's path, with asv's pages beside it; and the commits' hashes."""
+    tree = tmp_path_factory.mktemp("tree")
+    hashes = make_tree(tree, SUBJECTS)
+    write_results(tree, discover(tree), hashes, slowness)
+    return publish(tree), hashes
+
+
+def text_of(published):
+    return published[0].read_text(encoding="utf-8")
+
+
+def test_the_planted_commit_is_named_and_no_other(published):
+    page, hashes = text_of(published), published[1]
+    assert blamed(page) == {hashes[CARELESS][:8]}
+    table = page.partition('<h2 id="regressions">')[2].partition("<details>")[0]
+    listed = set(re.findall(r">([\w.]+(?:\([^<]*\))?)</a>, (\d) thread", table))
+    kernels = [
+        f"kernels.GemmUpdate.time_fused({case})" for case in ("m128_k256_n256 float64", "m512_k512_n512 float32")
+    ]
+    expected = {(name, threads) for name in ("step.Adam.time_fit(64-100-10)", *kernels) for threads in "12"}
+    assert expected <= listed
+    assert "Be careless" in table
+
+
+def test_what_the_machine_did_is_excused(published):
+    page, hashes = text_of(published), published[1]
+    excused = page.partition("<details>")[2].partition("</details>")[0]
+    assert hashes[MACHINE][:8] in excused
+    assert "step.Adam.time_fit(784-256-256-10)" in excused
+    assert hashes[CONTROL][:8] not in excused
+    assert "control." not in excused
+
+
+def test_asv_finds_it_as_well(published):
+    regressions = json.loads((published[0].parent / "asv" / "regressions.json").read_text())["regressions"]
+    assert any(name == "step.Adam.time_fit('64-100-10')" for name, *_ in regressions)
+    assert not any(name.startswith("control.") for name, *_ in regressions)
+
+
+class Addresses(HTMLParser):
+    """Everything that a page loads or links to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loaded, self.linked, self.tags = [], [], []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        for name, value in attrs:
+            if name in ("src", "href", "srcset", "data"):
+                (self.linked if tag == "a" else self.loaded).append(value)
+
+
+def test_the_front_page_is_one_file_without_scripts(published):
+    page = Addresses()
+    page.feed(text_of(published))
+    assert page.loaded == ["data:,"]
+    assert "script" not in page.tags
+    assert page.tags.count("svg") > 25
+    for link in page.linked:
+        assert (published[0].parent / link.partition("#")[0]).is_file(), link
+    assert "url(" not in text_of(published)
+
+
+def test_every_workload_has_its_chart_and_releases_are_marked(published):
+    text = text_of(published)
+    for training in TRAININGS.values():
+        assert text.count(f"<h3>{training.workload}</h3>") == 2, training.workload
+    assert text.count(">0.1.0</text>") == text.count(">0.2.0</text>") == text.count("<svg")
+
+
+def test_asvs_pages_load_nothing_from_elsewhere(published):
+    page = Addresses()
+    folder = published[0].parent / "asv"
+    page.feed((folder / "index.html").read_text(encoding="utf-8"))
+    assert len(page.loaded) > 20
+    for address in page.loaded:
+        assert (folder / address).is_file(), address
+    for path in folder.rglob("*.css"):
+        assert not re.search(r"@import|url\((?!\.\./fonts/glyphicons)", path.read_text(encoding="utf-8")), path
+
+
+def test_something_new_on_asvs_page_is_noticed():
+    with pytest.raises(offline.Unknown, match=r"new\.js"):
+        offline.localize('<script src="https://example.org/new.js"></script>')
+
+
+def test_copies_are_what_asv_asks_for():
+    page = (Path(asv.__file__).parent / "www" / "index.html").read_text(encoding="utf-8")
+    checked = 0
+    for element in re.findall(r"<(?:script|link)[^>]*integrity[^>]*>", page):
+        address = re.search(r'(?:src|href)="([^"]+)"', element).group(1)
+        kind, wanted = re.search(r'integrity="(sha\d+)-([^"]+)"', element).groups()
+        copy = offline.COPIES[address.rpartition("/")[2]]
+        if copy in address or copy == "jquery-3.3.1.min.js":
+            found = base64.b64encode(hashlib.new(kind, (offline.VENDOR / copy).read_bytes()).digest()).decode()
+            if copy != "stupidtable.min.js":  # its version 1.0.1 is not to be had
+                assert found == wanted, copy
+                checked += 1
+    assert checked == 5
+
+
+def test_labels():
+    assert [charts.large(v) for v in (0, 0.5, 999, 1234, 1.2e6, 3.45e9)] == [
+        "0",
+        "0.500",
+        "999",
+        "1.23 k",
+        "1.20 M",
+        "3.45 G",
+    ]
+    assert [charts.duration(v) for v in (0, 2.5, 0.0123, 4.5e-6, 7e-9)] == [
+        "0",
+        "2.50 s",
+        "12.3 ms",
+        "4.50 µs",
+        "7.00 ns",
+    ]
+
+
+@pytest.mark.parametrize("top", [0.011, 0.9, 1.0, 3.3, 7, 99, 123456.0])
+def test_ticks_are_few_and_round(top):
+    marks = charts.ticks(top)
+    assert marks[0] == 0
+    assert 3 <= len(marks) <= 7
+    assert marks[-1] <= top * (1 + 1e-9)
+
+
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory):
+    """A browser for all tests of this file."""
+    with browser.started(tmp_path_factory.mktemp("browser")) as running:
+        yield running
+
+
+def assert_quiet(visit):
+    assert not visit.errors
+    assert all(address.startswith(("file:", "data:")) for address in visit.requests), visit.requests
+
+
+SHAPES = """
+[...document.querySelectorAll('svg.chart')].map(svg => {
+  const box = svg.getBoundingClientRect();
+  const inside = [...svg.querySelectorAll('.line, .spot')].map(e => e.getBoundingClientRect());
+  const drawn = svg.querySelectorAll('.line').length > 0 && box.width > 150 && box.height > 80;
+  const within = r => r.left >= box.left && r.right <= box.right && r.top >= box.top && r.bottom <= box.bottom;
+  return drawn && inside.every(within);
+})
+"""
+BRIGHTNESS = "getComputedStyle(document.body).{}.match(/\\d+/g).slice(0, 3).reduce((a, b) => a + Number(b), 0)"
+
+
+@needs_browser
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_browser_draws_every_chart(chromium, published, width, dark):
+    chromium.look(width, 900, dark=dark)
+    assert_quiet(chromium.visit(published[0].as_uri()))
+    drawn = chromium.ask(SHAPES)
+    assert len(drawn) > 25
+    assert all(drawn)
+    assert chromium.ask("document.documentElement.scrollWidth") <= width, "it has to be scrolled sideways"
+    background, text = (chromium.ask(BRIGHTNESS.format(name)) for name in ("backgroundColor", "color"))
+    assert (background < text) == dark
+    assert abs(background - text) > 450, "hard to read"
+
+
+@needs_browser
+@pytest.mark.parametrize(
+    ("place", "ready"),
+    [
+        ("", "document.querySelectorAll('#summarygrid-display canvas').length > 5"),
+        ("summarylist", "document.querySelectorAll('#summarylist-body tbody tr').length > 50"),
+        ("step.Adam.time_fit", "document.querySelectorAll('#main-graph canvas').length > 1"),
+        ("regressions", "document.querySelectorAll('#regressions-body tbody tr').length > 0"),
+    ],
+)
+def test_asvs_pages_work_as_files(chromium, published, place, ready):
+    chromium.look(1280, 900)
+    chromium.visit("about:blank")
+    address = (published[0].parent / "asv" / "index.html").as_uri()
+    assert_quiet(chromium.visit(f"{address}#{place}", ready))
+    assert not chromium.ask("$('#error').is(':visible')")
+
+
+@needs_browser
+def test_the_picture_is_drawn(chromium, published):
+    chromium.look(1280, 900)
+    picture = published[0].with_name("picture.svg")
+    assert_quiet(chromium.visit(picture.as_uri()))
+    assert chromium.ask("document.querySelectorAll('svg.chart .line').length") == 2 * len(TRAININGS)
+    assert "var(" in picture.read_text()
+    assert not re.search(r"(?:href|src)=", picture.read_text())
+
+
+@needs_browser
+def test_the_browser_would_notice_a_fault(chromium, tmp_path):
+    """Of a page that asks another host, and has a script that fails."""
+    page = tmp_path / "bad.html"
+    page.write_text("<img src='https://example.invalid/x.png'><script>nowhere()</script>")
+    visit = chromium.visit(page.as_uri())
+    assert any("example.invalid" in address for address in visit.requests)
+    assert any("nowhere" in error for error in visit.errors)

@@ -1,0 +1,170 @@
+"""What the dashboard calls slower, and on whom it blames it; and the little statistics behind it."""
+
+import math
+import random
+
+import pytest
+from benchmarks.dashboard import rules
+from benchmarks.dashboard.results import Key, Value
+from benchmarks.dashboard.statistics import interval, slower_by_chance, spread
+from scipy.stats import binom, mannwhitneyu
+
+FIT = Key("step.Adam.time_fit", ("784-256-256-10",), 1)
+RATIO = Key("peers.Step.track_time_over_peer", ("jax", "64-100-10"), 1)
+CONTROLS = [Key(f"control.Machine.time_{name}", (), 1) for name in ("blas", "memory", "interpreter")]
+THRESHOLDS = {".*": 0.1, r".*\.track_.*": 0.15}
+COMMITS = [f"commit{number:02}" for number in range(12)]
+
+
+def value(level, rng, noise, samples=20):
+    taken = sorted(level * rng.gauss(1, noise) for _ in range(samples))
+    return Value(taken[samples // 2], tuple(taken))
+
+
+def history(factors, control=None, *, noise=0.01, seed=0):
+    """Series of a fit, and of the control, with a factor for every commit."""
+    rng = random.Random(seed)
+    control = control or [1.0] * len(factors)
+    series = {FIT: {c: value(0.02 * f, rng, noise) for c, f in zip(COMMITS, factors, strict=False)}}
+    for key in CONTROLS:
+        series[key] = {c: value(0.001 * f, rng, noise) for c, f in zip(COMMITS, control, strict=False)}
+    return series
+
+
+def found(series):
+    return [(step.first, step.by_code) for step in rules.regressions(series, COMMITS, THRESHOLDS)]
+
+
+@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("place", [1, 5, 10])
+def test_a_fifth_more_is_blamed_on_the_commit_that_costs_it(place, seed):
+    factors = [1.0] * place + [1.2] * (12 - place)
+    assert found(history(factors, seed=seed)) == [(COMMITS[place], True)]
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_noise_is_no_step(seed):
+    assert not found(history([1.0] * 12, seed=seed))
+
+
+def test_a_slow_machine_is_not_the_codes_fault():
+    factors = [1.0] * 6 + [1.25] * 6
+    assert found(history(factors, factors)) == [(COMMITS[6], False)]
+
+
+def test_a_control_that_is_slow_alone_blames_nobody():
+    assert not found(history([1.0] * 12, [1.0] * 6 + [1.2] * 6))
+
+
+def test_code_that_is_slower_than_the_slow_machine_is_blamed():
+    steps = rules.regressions(history([1.0] * 6 + [1.5] * 6, [1.0] * 6 + [1.2] * 6), COMMITS, THRESHOLDS)
+    assert [(step.first, step.by_code) for step in steps] == [(COMMITS[6], True)]
+    assert steps[0].blamed == pytest.approx(1.25, rel=0.03)
+
+
+def test_one_control_of_three_excuses_nothing():
+    series = history([1.0] * 6 + [1.2] * 6)
+    series[CONTROLS[1]] = history([1.0], [1.0] * 6 + [1.3] * 6)[CONTROLS[1]]
+    assert found(series) == [(COMMITS[6], True)]
+
+
+def test_a_single_slow_commit_is_no_step():
+    assert not found(history([1.0] * 6 + [1.5] + [1.0] * 5))
+
+
+def test_the_newest_commit_is_named_but_not_confirmed():
+    steps = rules.regressions(history([1.0] * 11 + [1.3]), COMMITS, THRESHOLDS)
+    assert [(step.first, step.confirmed) for step in steps] == [(COMMITS[11], False)]
+
+
+def test_what_is_lost_again_right_after_it_was_won():
+    assert found(history([1.0] * 6 + [0.8] + [1.0] * 5)) == [(COMMITS[7], True)]
+
+
+def test_every_step_of_several():
+    factors = [1.0] * 3 + [1.3] * 3 + [0.9] * 3 + [1.2] * 3
+    assert found(history(factors)) == [(COMMITS[3], True), (COMMITS[9], True)]
+
+
+def test_noise_of_the_control_raises_the_threshold():
+    quiet, loud = history([1.0] * 6 + [1.2] * 6), history([1.0] * 6 + [1.2] * 6)
+    for key in CONTROLS:
+        loud[key] = {c: v._replace(median=v.median * (0.9, 1.1)[n % 2]) for n, (c, v) in enumerate(loud[key].items())}
+    assert found(quiet)
+    assert not found(loud)
+
+
+def test_the_machine_does_not_excuse_ratios():
+    """They are taken in pairs, on one machine at one time."""
+    series = {RATIO: {c: Value(0.5 * (1 + (n > 5))) for n, c in enumerate(COMMITS)}} | history([1.0] * 12, [2.0] * 12)
+    for key in CONTROLS:
+        series[key] = {c: v._replace(median=v.median * (1 + (n > 5))) for n, (c, v) in enumerate(series[key].items())}
+    assert found(series) == [(COMMITS[6], True)]
+
+
+def test_thresholds_are_asvs():
+    limits = {".*": 0.1, r"startup\..*": 0.2, r"step\.Adam\.time_fit\(784.*": 0.3}
+    assert rules.threshold(FIT, limits, 0.0) == 0.3
+    assert rules.threshold(FIT, {".*": 0.1}, 0.02) == 0.1
+    assert rules.threshold(FIT, {".*": 0.1}, 0.05) == pytest.approx(0.15)
+
+
+def changed(factor, control=1.0, *, noise=0.02, seed=0, threads=1):
+    rng = random.Random(seed)
+    keys = [key._replace(threads=threads) for key in (FIT, *CONTROLS)]
+    before = {key: value(0.01, rng, noise) for key in keys}
+    after = {key: value(0.01 * (control if rules.is_control(key) else factor), rng, noise) for key in keys}
+    (change,) = rules.changes(before, after, THRESHOLDS)
+    return change
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_two_commits(seed):
+    assert changed(1.2, seed=seed).worse
+    assert changed(1 / 1.2, seed=seed).better
+    assert not changed(1.2, seed=seed).better
+    for change in (changed(1.0, seed=seed), changed(1.0, 1.2, seed=seed), changed(1.2, 1.2, seed=seed)):
+        assert not change.worse
+        assert not change.better
+
+
+def test_few_or_scattered_samples_prove_nothing():
+    assert not changed(1.2, noise=0.3).worse
+    before, after = Value(1.0, (1.0, 1.01)), Value(1.3, (1.29, 1.31))
+    (change,) = rules.changes({FIT: before}, {FIT: after}, THRESHOLDS)
+    assert not change.worse
+
+
+def test_numpys_side_and_the_control_are_not_judged():
+    keys = [Key("kernels.Gemm.time_numpy", ("m",), 1), Key("memory.Process.peakmem_reference", (), 1), *CONTROLS]
+    assert not any(map(rules.is_judged, keys))
+    assert rules.is_judged(FIT)
+    assert not rules.changes({k: Value(1.0) for k in keys}, {k: Value(2.0) for k in keys}, THRESHOLDS)
+
+
+@pytest.mark.parametrize("n", [6, 7, 10, 20, 30, 41])
+def test_the_interval_holds_the_median_often_enough_and_no_wider(n):
+    low, high = interval(range(n))
+    k = low + 1
+    assert high == n - k
+    assert 2 * binom.cdf(k - 1, n, 0.5) <= 0.05 < 2 * binom.cdf(k, n, 0.5)
+
+
+def test_of_few_samples_the_interval_is_all_they_span():
+    assert interval([3.0, 1.0, 2.0]) == (1.0, 3.0)
+    assert interval([2.0]) == (2.0, 2.0)
+
+
+def test_chance_is_scipys():
+    rng = random.Random(1)
+    for n, m in ((8, 8), (20, 13)):
+        before, after = [rng.gauss(1, 0.1) for _ in range(n)], [rng.gauss(1.05, 0.1) for _ in range(m)]
+        exact = mannwhitneyu(after, before, alternative="greater", method="asymptotic").pvalue
+        assert slower_by_chance(before, after) == pytest.approx(exact, rel=1e-12)
+
+
+def test_spread_takes_no_drift_for_noise():
+    rng = random.Random(2)
+    values = [math.exp(0.1 * n / 400 + rng.gauss(0, 0.02)) for n in range(400)]
+    assert spread(values) == pytest.approx(0.02, rel=0.15)
+    assert spread([1.0]) == 0.0
