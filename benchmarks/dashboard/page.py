@@ -66,7 +66,7 @@ def _marks(history: History, name: str, params: tuple[str, ...], lines: Sequence
     marks = []
     for threads, line in zip(history.threads, lines, strict=True):
         for step in history.steps:
-            if line is not None and step.by_code and step.key == Key(name, params, threads):
+            if line is not None and step.by_code and step.confirmed and step.key == Key(name, params, threads):
                 place = history.measured.index(history.commit(step.first))
                 point = next(p for p in line.points if p.place == place)
                 marks.append(point._replace(text=f"{_percent_more(step.blamed)} slower: {point.text}"))
@@ -235,8 +235,6 @@ def _commit_row(history: History, step: rules.Step) -> str:
     between = history.between(step)
     if between > 1:
         text += f' <span class="quiet">or one of {between - 1} unmeasured after <code>{step.last}</code></span>'
-    if not step.confirmed:
-        text += ' <span class="quiet">newest commit: not confirmed yet</span>'
     return f'<tr class="commit"><td colspan="4">{text}</td></tr>'
 
 
@@ -267,20 +265,24 @@ def _steps_table(history: History, steps: Sequence[rules.Step]) -> str:
 
 def regressions_section(history: History) -> str:
     """What has become slower: by the code, and with the machine."""
-    blamed = [step for step in history.steps if step.by_code]
+    blamed = [step for step in history.steps if step.by_code and step.confirmed]
+    open_ones = [step for step in history.steps if step.by_code and not step.confirmed]
     excused = [step for step in history.steps if not step.by_code]
     text = "Benchmarks that have become slower and have stayed so, by more than their threshold and than the machine."
     parts = [f'<h2 id="regressions">Regressions</h2><p class="quiet">{text}</p>']
     parts.append(_steps_table(history, blamed) if blamed else "<p>None.</p>")
-    if excused:
-        parts.append(f"<details><summary>{len(excused)} slower together with the machine: not the code's</summary>")
-        parts.append(f"{_steps_table(history, excused)}</details>")
+    for steps, title in (
+        (open_ones, "slower in the newest commit: the next that is measured will tell"),
+        (excused, "slower together with the machine: not the code's"),
+    ):
+        if steps:
+            parts.append(f"<details><summary>{len(steps)} {title}</summary>{_steps_table(history, steps)}</details>")
     return "".join(parts)
 
 
 def tiles(history: History) -> str:
     """The few figures that everything else explains."""
-    blamed = {step.first for step in history.steps if step.by_code}
+    blamed = {step.first for step in history.steps if step.by_code and step.confirmed}
     first = history.measured[0]
     shown = [
         (f"{len(history.measured)}", f"commits measured of {len(history.all_commits)}", ""),

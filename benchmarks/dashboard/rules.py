@@ -1,26 +1,26 @@
 """What counts as slower, and when the code is to blame.
 
 The threshold of a benchmark is what asv.conf.json says of it, or three times the noise if that is more. Noise is how
-the control scatters, benchmarks in which no line of fastbp runs. When seconds grow while the control grows as well, the
-machine has become slower; only what goes beyond that is the code's. Of the control's benchmarks the middle one counts
-in both: what memory does alone, with a neighbour on the same server, says little of the rest.
+the control scatters, benchmarks in which no line of fastbp runs, or how the benchmark itself does if that is more: how
+fast two threads are depends on how far their cores are apart, which differs from process to process. When seconds grow
+while the control grows as well, the machine has become slower; only what goes beyond that is the code's. Of the
+control's benchmarks the middle one counts in both: what memory does alone, with a neighbour on the same server, says
+little of the rest.
 """
 
 import math
 import re
 from collections.abc import Mapping, Sequence
-from statistics import median
+from statistics import median, variance
 from typing import NamedTuple
 
 from benchmarks.dashboard.results import Key, Series, Value
-from benchmarks.dashboard.statistics import slower_by_chance, spread
+from benchmarks.dashboard.statistics import spread
 
 CONTROL = "control."
 # Of as many values the levels before and after a step are medians.
 _WINDOW = 3
 _NOISES = 3.0
-# As asv has it. Hundreds of benchmarks are compared at a time.
-_CHANCE = 0.002
 
 
 class Step(NamedTuple):
@@ -86,14 +86,19 @@ def threshold(key: Key, thresholds: Mapping[str, float], noise: float) -> float:
     return max(*matching, _NOISES * noise) if matching else _NOISES * noise
 
 
+def _scatter(values: Mapping[str, Value], order: Sequence[str]) -> float:
+    """How a benchmark scatters from commit to commit; a step now and then does not count."""
+    return spread([values[commit].median for commit in order if commit in values])
+
+
 def _controls(series: Series, threads: int) -> list[dict[str, Value]]:
     return [values for key, values in series.items() if is_control(key) and key.threads == threads]
 
 
 def noise(series: Series, threads: int, order: Sequence[str]) -> float:
     """Return how the control scatters from commit to commit: the middle one of its benchmarks."""
-    rows = [[values[commit].median for commit in order if commit in values] for values in _controls(series, threads)]
-    return median(map(spread, rows)) if rows else 0.0
+    scatters = [_scatter(values, order) for values in _controls(series, threads)]
+    return median(scatters) if scatters else 0.0
 
 
 def _level(values: Mapping[str, float], commits: Sequence[str]) -> float:
@@ -163,67 +168,80 @@ def regressions(series: Series, order: Sequence[str], thresholds: Mapping[str, f
             values,
             _controls(series, key.threads),
             order,
-            threshold(key, thresholds, noises[key.threads]),
+            threshold(key, thresholds, max(noises[key.threads], _scatter(values, order))),
         )
     ]
 
 
 class Change(NamedTuple):
-    """Two commits, measured by turns."""
+    """Two commits, measured by turns.
+
+    Attributes
+    ----------
+    key : Key
+    before, after : tuple of float
+        One value of each round.
+    machine : float
+        By what factor the control has become slower; 1 if it has not, or does not matter.
+    threshold : float
+    """
 
     key: Key
-    before: Value
-    after: Value
+    before: tuple[float, ...]
+    after: tuple[float, ...]
     machine: float
     threshold: float
 
     @property
     def ratio(self) -> float:
         """How many times as long the second takes."""
-        return self.after.median / self.before.median
+        return median(self.after) / median(self.before)
 
-    def _differs(self, ratio: float, before: Value, after: Value) -> bool:
-        """Whether a ratio is over the threshold and no chance."""
-        if not ratio > 1 + self.threshold:
-            return False
-        return not (before.samples and after.samples) or slower_by_chance(before.samples, after.samples) < _CHANCE
+    def _grew(self, before: Sequence[float], after: Sequence[float], machine: float) -> bool:
+        """Whether it grew by more than the threshold, and every round is over every one before by half of that."""
+        grown, least = median(after) / median(before), min(after) / max(before)
+        return grown / machine > 1 + self.threshold and least / machine > 1 + self.threshold / 2
 
     @property
     def worse(self) -> bool:
         """Whether the second is slower, and the code is to blame."""
-        return self._differs(self.ratio / self.machine, self.before, self.after)
+        return self._grew(self.before, self.after, self.machine)
 
     @property
     def better(self) -> bool:
         """Whether the second is faster."""
-        return self._differs(1 / self.ratio, self.after, self.before)
+        return self._grew(self.after, self.before, 1.0)
 
 
-def control_noise(before: Mapping[Key, Value], after: Mapping[Key, Value], threads: int) -> float:
-    """Return how the control scatters within the rounds of a comparison: the middle one of its benchmarks."""
-    widths = []
-    for values in (before, after):
-        for key, value in values.items():
-            if is_control(key) and key.threads == threads and len(value.samples) > 3:
-                ordered = sorted(value.samples)
-                n = len(ordered)
-                # Quartiles are 1.35 standard deviations apart; medians of n samples scatter by 1.25 / sqrt(n) of one.
-                deviation = (ordered[(3 * n) // 4] - ordered[n // 4]) / 1.35 / value.median
-                widths.append(1.25 * deviation / math.sqrt(n))
-    return median(widths) if widths else 0.0
+def rounds_noise(before: Sequence[float], after: Sequence[float]) -> float:
+    """Return by what share the ratio of two medians is off by chance: a standard deviation, from values of rounds."""
+    n = len(before)
+    if n < 2:
+        return 0.0
+    variances = [variance([math.log(value) for value in values]) for values in (before, after)]
+    # Medians of n values scatter by 1.25 / sqrt(n) of what the values do.
+    return 1.25 * math.sqrt(sum(variances) / n)
 
 
-def changes(before: Mapping[Key, Value], after: Mapping[Key, Value], thresholds: Mapping[str, float]) -> list[Change]:
-    """Compare what is judged and was measured of both."""
+def changes(
+    before: Sequence[Mapping[Key, Value]], after: Sequence[Mapping[Key, Value]], thresholds: Mapping[str, float]
+) -> list[Change]:
+    """Compare what is judged and was measured of both in every round.
+
+    Samples of one round are of one process, in which the same cores, or the same addresses, may make all of them slow.
+    So a round counts as one value.
+    """
+    keys = set.intersection(*(set(values) for values in (*before, *after)))
+    rounds = {
+        key: tuple(tuple(values[key].median for values in commit) for commit in (before, after)) for key in sorted(keys)
+    }
     found = []
-    for key in sorted(before.keys() & after.keys()):
-        if is_judged(key):
-            ratios = [
-                after[control].median / before[control].median
-                for control in before.keys() & after.keys()
-                if is_control(control) and control.threads == key.threads
-            ]
-            drift = _slower_machine(ratios) if is_time(key) else 1.0
-            limit = threshold(key, thresholds, control_noise(before, after, key.threads))
-            found.append(Change(key, before[key], after[key], drift, limit))
+    for key, (old, new) in rounds.items():
+        if not is_judged(key):
+            continue
+        controls = [pair for other, pair in rounds.items() if is_control(other) and other.threads == key.threads]
+        noises = [rounds_noise(*pair) for pair in controls] or [0.0]
+        drift = _slower_machine([median(b) / median(a) for a, b in controls]) if is_time(key) else 1.0
+        limit = threshold(key, thresholds, max(median(noises), rounds_noise(old, new)))
+        found.append(Change(key, old, new, drift, limit))
     return found

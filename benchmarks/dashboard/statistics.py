@@ -1,4 +1,4 @@
-"""Medians, how sure they are, and whether two sets of samples differ. No more of statistics is needed here."""
+"""How sure medians are, and how values scatter. No more of statistics is needed here."""
 
 import math
 from collections.abc import Sequence
@@ -20,17 +20,6 @@ def interval(samples: Sequence[float], confidence: float = 0.95) -> tuple[float,
         k += 1
     k = max(k, 1)
     return ordered[k - 1], ordered[n - k]
-
-
-def slower_by_chance(before: Sequence[float], after: Sequence[float]) -> float:
-    """Return the probability that samples of one distribution look as much slower as `after` does: Mann and Whitney.
-
-    The normal approximation with its correction for continuity; equal values count half.
-    """
-    n, m = len(before), len(after)
-    wins = sum((b > a) + 0.5 * (b == a) for a in before for b in after)
-    deviation = math.sqrt(n * m * (n + m + 1) / 12)
-    return 0.5 * math.erfc((wins - n * m / 2 - 0.5) / (deviation * math.sqrt(2)))
 
 
 def spread(values: Sequence[float]) -> float:

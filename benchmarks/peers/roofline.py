@@ -4,8 +4,10 @@ The time of the roofline is the larger of flops / peak and bytes / bandwidth. Pe
 threads as the peers have, all at once.
 """
 
+import os
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from itertools import pairwise
 from typing import NamedTuple
@@ -14,7 +16,6 @@ import numpy as np
 
 from benchmarks.common import Workload, seconds
 from fastbp.machine import fma_peak
-from fastbp.threads import Job
 
 _COPIED_BYTES = 1 << 27  # more than the caches hold
 _MEASURE_SECONDS = 0.04
@@ -48,11 +49,15 @@ def step_seconds(workload: Workload, itemsize: int, machine: Machine) -> float:
 
 
 def _at_once(work: Callable[[int], object], threads: int) -> None:
-    """Call ``work(thread)`` on new threads: older ones may have been given other CPUs."""
-    jobs = [Job(work, thread) for thread in range(1, threads)]
-    work(0)
-    for job in jobs:
-        job.finish()
+    """Call ``work(thread)`` on new threads, each on a CPU of its own: the system may leave two on one for a while."""
+    cpus = sorted(os.sched_getaffinity(0))
+
+    def run(thread: int) -> None:
+        os.sched_setaffinity(0, {cpus[thread % len(cpus)]})
+        work(thread)
+
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(run, range(threads)))
 
 
 def _peak(dtype: str, threads: int) -> float:

@@ -18,4 +18,7 @@ os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-THREADS:])
 # of NumPy took 4 ms instead of 0.2.
 threadpool_limits(THREADS)
 
+# Rounds of a comparison after the first say so.
+CHECKED = "FASTBP_BENCHMARKS_CHECKED" in os.environ
+
 sys.path.insert(0, str(Path(__file__).parents[2]))

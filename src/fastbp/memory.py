@@ -1,10 +1,18 @@
 """Memory as kernels want it: on cache lines, with elements at whole strides."""
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 
-__all__ = ["addressable", "aligned_zeros"]
+__all__ = ["addressable", "aligned_zeros", "workspace"]
 
 _ALIGNMENT = 64  # a cache line, and the widest vector
+# Products for which more is needed take so long that fresh pages are nothing beside them.
+_MOST_BYTES_KEPT = 1 << 25
+
+_local = threading.local()
 
 
 def aligned_zeros(size: int, dtype: np.dtype) -> np.ndarray:
@@ -13,6 +21,20 @@ def aligned_zeros(size: int, dtype: np.dtype) -> np.ndarray:
     raw = np.zeros(size + _ALIGNMENT // itemsize, dtype=dtype)
     skip = -raw.ctypes.data % _ALIGNMENT // itemsize
     return raw[skip : skip + size]
+
+
+@contextmanager
+def workspace(size: int, dtype: np.dtype) -> Iterator[np.ndarray]:
+    """Lend `size` elements, with any content, that this thread keeps for its next call.
+
+    Fresh pages cost as much as a small product. Who asks again meanwhile, a handler of signals say, gets others.
+    """
+    kept = _local.__dict__.pop(dtype.name, None)
+    if kept is None or kept.size < size:
+        kept = aligned_zeros(size, dtype)
+    yield kept[:size]
+    if kept.nbytes <= _MOST_BYTES_KEPT:
+        setattr(_local, dtype.name, kept)
 
 
 def addressable(x: np.ndarray, dtype: np.dtype) -> np.ndarray:

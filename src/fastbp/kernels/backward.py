@@ -5,6 +5,7 @@ The two phases of `step`, for one layer and without a network around it: rows fi
 """
 
 import math
+from itertools import accumulate
 from typing import NamedTuple
 
 import numpy as np
@@ -20,7 +21,7 @@ from fastbp.kernels.simd import address_pointer, at, pointer
 from fastbp.kernels.state import LinearState, optimizer_scalars
 from fastbp.kernels.update import Scalars, sum_rows, update_tile
 from fastbp.kernels.vectors import lanes
-from fastbp.memory import aligned_zeros
+from fastbp.memory import workspace
 from fastbp.optimizers import SGD, Adam
 from fastbp.threads import choose_threads, run_on_threads
 
@@ -194,14 +195,10 @@ def _run(
     row_tiles, in_tiles = math.ceil(shape.rows / MR), math.ceil(shape.n_in / MR) + 1
     in_panels, out_panels = math.ceil(shape.n_in / width), math.ceil(shape.n_out / width)
     stride = (row_tiles * MR + 1) * width
-    panels = _Panels(
-        aligned_zeros(out_panels * stride, dtype),
-        aligned_zeros(in_panels * stride, dtype),
-        aligned_zeros(in_panels * shape.n_out * width, dtype),
-    )
     operands = _Operands(dz.ctypes.data, _strides(dz), x.ctypes.data, _strides(x), w.ctypes.data, _strides(w))
     count = choose_threads(n_threads, 4.0 * shape.rows * shape.n_in * shape.n_out, max(row_tiles, in_tiles))
-    scratch = [aligned_zeros(max(4 * MR, _CHUNK + MR) * width, dtype) for _ in range(count)]
+    each_scratch = max(4 * MR, _CHUNK + MR) * width
+    sizes = [out_panels * stride, in_panels * stride, in_panels * shape.n_out * width, *[each_scratch] * count]
     dx = np.empty((shape.rows, shape.n_in), dtype=dtype)
     code = int(Activation.IDENTITY if activation is None else HIDDEN[activation])
 
@@ -220,8 +217,11 @@ def _run(
         first, end = share(thread, in_tiles)
         _tile_phase(shape, panels, targets, scratch[thread], stride, first, end, optimizer, scalars, weight_decay)
 
-    for phase in (transpose, rows, tiles):
-        run_on_threads(phase, count)
+    with workspace(sum(sizes), dtype) as memory:
+        pieces = [memory[end - size : end] for size, end in zip(sizes, accumulate(sizes), strict=True)]
+        panels, scratch = _Panels(*pieces[:3]), pieces[3:]
+        for phase in (transpose, rows, tiles):
+            run_on_threads(phase, count)
     return dx
 
 

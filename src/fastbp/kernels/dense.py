@@ -5,7 +5,6 @@ the result leaves its panel tile by tile, while it is in cache.
 """
 
 import math
-import threading
 
 import numpy as np
 
@@ -19,7 +18,7 @@ from fastbp.kernels.panels import pack_rows, unpack_rows
 from fastbp.kernels.simd import address_pointer, at, lanes_of, pointer, store, zeros
 from fastbp.kernels.small import small_matmul
 from fastbp.kernels.vectors import lanes
-from fastbp.memory import aligned_zeros
+from fastbp.memory import workspace
 from fastbp.threads import choose_threads, run_on_threads
 
 __all__ = ["linear", "matmul"]
@@ -109,18 +108,6 @@ def _panel(k, columns, a, a_stride, w, c, rows, kc, bias, activation, target, ro
                 unpack_rows(count, columns, z, 0, at(target, row * row_stride), row_stride)
 
 
-_local = threading.local()
-
-
-def _workspace(size: int, dtype: np.dtype) -> np.ndarray:
-    """Memory of this thread that is kept for its next call: fresh pages cost as much as a small product."""
-    kept = getattr(_local, dtype.name, None)
-    if kept is None or kept.size < size:
-        kept = aligned_zeros(size, dtype)
-        setattr(_local, dtype.name, kept)
-    return kept
-
-
 def _linear(
     x: np.ndarray, w: np.ndarray, b: np.ndarray | None, code: int, out: np.ndarray, threads: int | None
 ) -> None:
@@ -147,19 +134,20 @@ def _linear(
         panels = (0, w_panels) if by_rows else (first, end)
         w_kept = panels[1] - panels[0] if rows[1] - rows[0] > mc else group
         size = (mc + 1) * width + w_kept * k * width
-        _linear_block(
-            _workspace(size, dtype),
-            x.ctypes.data,
-            w.ctypes.data,
-            bias,
-            out.ctypes.data,
-            (m, k, n),
-            strides,
-            rows,
-            panels,
-            (mc, kc, group),
-            code,
-        )
+        with workspace(size, dtype) as memory:
+            _linear_block(
+                memory,
+                x.ctypes.data,
+                w.ctypes.data,
+                bias,
+                out.ctypes.data,
+                (m, k, n),
+                strides,
+                rows,
+                panels,
+                (mc, kc, group),
+                code,
+            )
 
     run_on_threads(work, count)
 
