@@ -109,7 +109,8 @@ def compare(
             order = (second, first) if number % 2 else (first, second)
             folder = Path(name, str(number))
             environment = {CHECKED: "1"} if number else {}
-            _run(order, threads, options, {"results_dir": str(folder)}, **environment)
+            for count in threads:  # one after the other, so that what is compared is close in time
+                _run(order, [count], options, {"results_dir": str(folder)}, **environment)
             outcomes.append([_merged(folder, commit[:8]) for commit in (first, second)])
     broken = {key for before, after in outcomes for key in set(after.failed) - set(before.failed)}
     if broken:

@@ -11,7 +11,7 @@ little of the rest.
 import math
 import re
 from collections.abc import Mapping, Sequence
-from statistics import median, variance
+from statistics import median, stdev
 from typing import NamedTuple
 
 from benchmarks.dashboard.results import Key, Series, Value
@@ -179,48 +179,44 @@ class Change(NamedTuple):
     Attributes
     ----------
     key : Key
-    before, after : tuple of float
-        One value of each round.
+    ratios : tuple of float
+        How many times as long the second takes, in every round.
     machine : float
         By what factor the control has become slower; 1 if it has not, or does not matter.
     threshold : float
     """
 
     key: Key
-    before: tuple[float, ...]
-    after: tuple[float, ...]
+    ratios: tuple[float, ...]
     machine: float
     threshold: float
 
     @property
     def ratio(self) -> float:
-        """How many times as long the second takes."""
-        return median(self.after) / median(self.before)
+        """The middle one."""
+        return median(self.ratios)
 
-    def _grew(self, before: Sequence[float], after: Sequence[float], machine: float) -> bool:
-        """Whether it grew by more than the threshold, and every round is over every one before by half of that."""
-        grown, least = median(after) / median(before), min(after) / max(before)
-        return grown / machine > 1 + self.threshold and least / machine > 1 + self.threshold / 2
+    def _grew(self, ratios: Sequence[float]) -> bool:
+        """Whether it grew by more than the threshold, and in every round by half of that."""
+        return median(ratios) > 1 + self.threshold and min(ratios) > 1 + self.threshold / 2
 
     @property
     def worse(self) -> bool:
         """Whether the second is slower, and the code is to blame."""
-        return self._grew(self.before, self.after, self.machine)
+        return self._grew([ratio / self.machine for ratio in self.ratios])
 
     @property
     def better(self) -> bool:
         """Whether the second is faster."""
-        return self._grew(self.after, self.before, 1.0)
+        return self._grew([1 / ratio for ratio in self.ratios])
 
 
-def rounds_noise(before: Sequence[float], after: Sequence[float]) -> float:
-    """Return by what share the ratio of two medians is off by chance: a standard deviation, from values of rounds."""
-    n = len(before)
-    if n < 2:
+def rounds_noise(ratios: Sequence[float]) -> float:
+    """Return by what share the median of ratios is off by chance: a standard deviation."""
+    if len(ratios) < 2:
         return 0.0
-    variances = [variance([math.log(value) for value in values]) for values in (before, after)]
-    # Medians of n values scatter by 1.25 / sqrt(n) of what the values do.
-    return 1.25 * math.sqrt(sum(variances) / n)
+    # The median of n values scatters by 1.25 / sqrt(n) of what the values do.
+    return 1.25 * stdev(map(math.log, ratios)) / math.sqrt(len(ratios))
 
 
 def changes(
@@ -229,19 +225,18 @@ def changes(
     """Compare what is judged and was measured of both in every round.
 
     Samples of one round are of one process, in which the same cores, or the same addresses, may make all of them slow.
-    So a round counts as one value.
+    So a round counts as one value: the ratio of two medians that were taken right after each other.
     """
     keys = set.intersection(*(set(values) for values in (*before, *after)))
-    rounds = {
-        key: tuple(tuple(values[key].median for values in commit) for commit in (before, after)) for key in sorted(keys)
+    ratios = {
+        key: tuple(new[key].median / old[key].median for old, new in zip(before, after, strict=True))
+        for key in sorted(keys)
     }
     found = []
-    for key, (old, new) in rounds.items():
-        if not is_judged(key):
-            continue
-        controls = [pair for other, pair in rounds.items() if is_control(other) and other.threads == key.threads]
-        noises = [rounds_noise(*pair) for pair in controls] or [0.0]
-        drift = _slower_machine([median(b) / median(a) for a, b in controls]) if is_time(key) else 1.0
-        limit = threshold(key, thresholds, max(median(noises), rounds_noise(old, new)))
-        found.append(Change(key, old, new, drift, limit))
+    for key in filter(is_judged, ratios):
+        controls = [values for other, values in ratios.items() if is_control(other) and other.threads == key.threads]
+        noises = [rounds_noise(values) for values in controls] or [0.0]
+        drift = _slower_machine([median(values) for values in controls]) if is_time(key) else 1.0
+        limit = threshold(key, thresholds, max(median(noises), rounds_noise(ratios[key])))
+        found.append(Change(key, ratios[key], drift, limit))
     return found
