@@ -11,7 +11,7 @@ little of the rest.
 import math
 import re
 from collections.abc import Mapping, Sequence
-from statistics import median, stdev
+from statistics import median, quantiles
 from typing import NamedTuple
 
 from benchmarks.dashboard.results import Key, Series, Value
@@ -212,11 +212,15 @@ class Change(NamedTuple):
 
 
 def rounds_noise(ratios: Sequence[float]) -> float:
-    """Return by what share the median of ratios is off by chance: a standard deviation."""
+    """Return by what share the median of ratios is off by chance.
+
+    From the distance of their quartiles, for a machine that is not alone is slow for a whole round now and then. Of
+    five normal values that distance is one standard deviation; their median scatters by 1.25 / sqrt(5) of that.
+    """
     if len(ratios) < 2:
         return 0.0
-    # The median of n values scatters by 1.25 / sqrt(n) of what the values do.
-    return 1.25 * stdev(map(math.log, ratios)) / math.sqrt(len(ratios))
+    low, _, high = quantiles(map(math.log, ratios), n=4, method="inclusive")
+    return 1.25 * (high - low) / math.sqrt(len(ratios))
 
 
 def changes(
@@ -237,6 +241,7 @@ def changes(
         controls = [values for other, values in ratios.items() if is_control(other) and other.threads == key.threads]
         noises = [rounds_noise(values) for values in controls] or [0.0]
         drift = _slower_machine([median(values) for values in controls]) if is_time(key) else 1.0
-        limit = threshold(key, thresholds, max(median(noises), rounds_noise(ratios[key])))
+        # The ratios have the machine's noise in them; that of the control is only the least.
+        limit = max(threshold(key, thresholds, rounds_noise(ratios[key])), median(noises))
         found.append(Change(key, ratios[key], drift, limit))
     return found
