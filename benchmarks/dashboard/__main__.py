@@ -13,6 +13,7 @@ import http.server
 import sys
 from functools import partial
 from pathlib import Path
+from statistics import median
 
 from benchmarks.dashboard import measure, publish
 
@@ -71,7 +72,8 @@ def compare(options: argparse.Namespace) -> int:
     limits = sorted(change.threshold for change in changes) or [0.0]
     print(
         f"{len(changes)} compared: {len(worse)} slower, {len(better)} faster from {options.base} to {options.head}; "
-        f"thresholds from {100 * limits[0]:.0f} to {100 * limits[-1]:.0f} %"
+        f"thresholds from {100 * limits[0]:.0f} to {100 * limits[-1]:.0f} %, "
+        f"half of them up to {100 * median(limits):.0f} %"
     )
     return 1 if worse else 0
 
