@@ -5,7 +5,7 @@ import math
 from itertools import pairwise
 
 import pytest
-from benchmarks.dashboard import commits, environments, tool
+from benchmarks.dashboard import commits, environments, measure, tool
 from benchmarks.dashboard.commits import Commit, choose
 from benchmarks.dashboard.results import Key, load_outcome, load_series, machines, tidy
 
@@ -88,6 +88,15 @@ def test_measurable_commits_have_a_network_and_change_the_package(repository):
     repository("Release 0.1.0", "CHANGELOG.md")
     repository("Newest", "README.md")
     assert [commit.subject for commit in commits.measurable()] == ["First", "Second", "Release 0.1.0", "Newest"]
+
+
+def test_peers_are_measured_at_releases_and_at_the_newest_commit(monkeypatch):
+    candidates, asked = line(5, releases=(2,)), {}
+    monkeypatch.setattr(measure.commits, "measurable", lambda: candidates)
+    monkeypatch.setattr(measure.environments, "note_change", lambda: None)
+    monkeypatch.setattr(measure, "_run", lambda hashes, threads, options: asked.setdefault(hashes[0], options))
+    measure.bench_history(5, [], [1], quick=False)
+    assert [commit for commit in asked if r"^peers\." in asked[commit]] == [candidates[2].hash, candidates[4].hash]
 
 
 def test_a_twin_has_the_same_content_and_belongs_to_no_branch(repository):

@@ -86,8 +86,8 @@ def bench_history(points: int, patterns: Sequence[str], threads: Sequence[int], 
         peers = commit.release or commit == chosen[-1]
         for number in threads:
             modules = [m for m in (MODULES if peers else always) if number == 1 or m not in ONLY_ON_ONE_THREAD]
-            chosen = patterns or [rf"^{module}\." for module in modules]
-            _run([commit.hash], [number], [*_options(chosen), "--skip-existing", *["--quick"] * quick])
+            wanted = patterns or [rf"^{module}\." for module in modules]
+            _run([commit.hash], [number], [*_options(wanted), "--skip-existing", *["--quick"] * quick])
     environments.note_change()
 
 

@@ -1,7 +1,7 @@
 """The front page: one file without a script, a font or a picture from elsewhere."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 
@@ -91,6 +91,16 @@ def _by_threads(
     ]
 
 
+def _by_names(
+    history: History, names: Mapping[str, Key], convert: Callable[[float], float], label: Callable[[float], str]
+) -> list[Line | None]:
+    """A line for each thing that has a name."""
+    return [
+        history.line(name, color, key, convert, label)
+        for (name, key), color in zip(names.items(), _COLORS, strict=False)
+    ]
+
+
 def throughput_lines(history: History, network: str) -> list[Line | None]:
     """Samples a second of a standard workload, a line for each number of threads."""
     return _by_threads(history, FIT, (network,), throughput(network), _samples)
@@ -141,10 +151,8 @@ def peers_section(history: History) -> str:
     name = "peers.Step.track_time_over_peer"
     for network in ("64-100-10", "784-256-256-10"):
         for number in history.threads:
-            lines = [
-                history.line(title, color, Key(name, (peer, network), number), _inverse, charts.times)
-                for (peer, title), color in zip(_PEERS.items(), _COLORS, strict=False)
-            ]
+            peers = {title: Key(name, (peer, network), number) for peer, title in _PEERS.items()}
+            lines = _by_names(history, peers, _inverse, charts.times)
             title = f"Training {TRAININGS[network].workload}, {_threads(number)}"
             cards.append(_card(title, lines, history, charts.times, link=name, reference=1.0))
     for what, title in (("fit", "MLPClassifier.fit"), ("predict", "MLPClassifier.predict_proba")):
@@ -162,10 +170,8 @@ def kernels_section(history: History) -> str:
     """Fused, in parts, and by NumPy."""
     cards = []
     for kind, title in _KERNELS.items():
-        lines = [
-            history.line(way, color, Key(f"kernels.{kind}.time_{way}", (_KERNEL_CASE,), 1), _same, charts.duration)
-            for way, color in zip(("fused", "unfused", "numpy"), _COLORS, strict=False)
-        ]
+        ways = {way: Key(f"kernels.{kind}.time_{way}", (_KERNEL_CASE,), 1) for way in ("fused", "unfused", "numpy")}
+        lines = _by_names(history, ways, _same, charts.duration)
         cards.append(_card(title, lines, history, charts.duration, link=f"kernels.{kind}.time_fused"))
     text = f"Seconds of one call on one thread, {_KERNEL_CASE}: lower is better."
     return _section("Kernels", text, cards)
@@ -173,26 +179,22 @@ def kernels_section(history: History) -> str:
 
 def others_section(history: History) -> str:
     """What comes before the first step, and memory."""
-    starts = [
-        history.line(title, color, Key(f"startup.Process.timeraw_{name}", (), 1), _same, charts.duration)
-        for (name, title), color in zip(
-            {"first_step_cold_cache": "compiles", "first_step_warm_cache": "loads"}.items(), _COLORS, strict=False
-        )
-    ]
-    imports = [
-        history.line(title, color, Key(f"startup.Process.timeraw_{name}", (), 1), _same, charts.duration)
-        for (name, title), color in zip(
-            {"import": "import fastbp", "import_estimators": "the estimators"}.items(), _COLORS, strict=False
-        )
-    ]
-    peaks = [
-        history.line(name, color, Key(f"memory.Process.peakmem_{name}", (), 1), _same, charts.megabytes)
-        for name, color in zip(("fit", "predict", "reference"), _COLORS, strict=False)
+
+    def process(kind: str, names: Mapping[str, str]) -> dict[str, Key]:
+        return {title: Key(f"{kind}_{name}", (), 1) for name, title in names.items()}
+
+    start = "startup.Process.timeraw"
+    starts = process(start, {"first_step_cold_cache": "compiles", "first_step_warm_cache": "loads"})
+    imports = process(start, {"import": "import fastbp", "import_estimators": "the estimators"})
+    peaks = process("memory.Process.peakmem", {name: name for name in ("fit", "predict", "reference")})
+    drawn = [
+        *(_by_names(history, names, _same, charts.duration) for names in (starts, imports)),
+        _by_names(history, peaks, _same, charts.megabytes),
     ]
     cards = [
-        _card("First step of a new process", starts, history, charts.duration, link="startup.Process"),
-        _card("Import", imports, history, charts.duration, link="startup.Process.timeraw_import"),
-        _card("Peak of memory", peaks, history, charts.megabytes, link="memory.Process.peakmem_fit"),
+        _card("First step of a new process", drawn[0], history, charts.duration, link="startup.Process"),
+        _card("Import", drawn[1], history, charts.duration, link="startup.Process.timeraw_import"),
+        _card("Peak of memory", drawn[2], history, charts.megabytes, link="memory.Process.peakmem_fit"),
     ]
     text = "Lower is better. Memory includes interpreter, libraries and data: <i>reference</i> does nothing with them."
     return _section("Start and memory", text, cards)
