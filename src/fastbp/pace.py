@@ -10,6 +10,8 @@ _FIRST, _NEXT = 0.005, 2.0
 _SLOW = 1.3
 # Seconds of a trial, and the part of the usual time that it may take at most for a change to pay.
 _TRIAL, _GAIN = 0.005, 0.95
+# Seconds of each of its slices, and those after which it ends where it is slow: a short run has no time to lose.
+_TRIAL_SLICE, _TRIAL_SLOW = 0.0005, 0.001
 
 
 class Pace:
@@ -49,7 +51,8 @@ class Pace:
 
     def learn(self, steps: int, seconds: float) -> None:
         """Take note of the `seconds` that a slice of so many `steps` has taken."""
-        self.steps = max(1, min(2 * self.steps, int(SLICE_SECONDS * steps / max(seconds, 1e-9))))
+        longest = _TRIAL_SLICE if self._trying else SLICE_SECONDS
+        self.steps = max(1, min(2 * self.steps, int(longest * steps / max(seconds, 1e-9))))
         if not self._may_change:
             return
         if not self._settled:
@@ -63,9 +66,10 @@ class Pace:
         self._slow = 0
         self._steps_seen += steps
         self._seconds_seen += seconds
-        if self._seconds_seen < self._wanted:
-            return
         mean = self._seconds_seen / self._steps_seen
+        hopeless = self._trying and self._seconds_seen > _TRIAL_SLOW and mean > _SLOW * self._usual
+        if self._seconds_seen < self._wanted and not hopeless:
+            return
         if not self._trying:
             self._try_the_other_way(mean)
             return
@@ -78,5 +82,5 @@ class Pace:
     def _try_the_other_way(self, usual: float) -> None:
         self._usual = usual
         self.alone = not self.alone
-        self.steps = max(1, self.steps // 8)
+        self.steps = max(1, int(_TRIAL_SLICE / usual))
         self._begin(trying=True, seconds=_TRIAL)

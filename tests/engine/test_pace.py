@@ -44,6 +44,12 @@ def test_the_quicker_way_is_taken(alone_is_quicker, step):
     assert wasted > 0.0
 
 
+@pytest.mark.parametrize("step", [2e-6, 1e-4, 7e-4])
+def test_a_trial_that_loses_ends_soon(step):
+    alone, _ = run(Pace(may_change=True), lambda alone: 2 * step if alone else step, 0.1)
+    assert 0.0 < alone < 4.5e-3, "a slice to settle and two that are looked at"
+
+
 def test_a_gain_within_the_noise_is_none():
     alone, _ = run(Pace(may_change=True), lambda alone: 0.97e-4 if alone else 1e-4, 60.0)
     assert alone < 2.0
