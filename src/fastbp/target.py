@@ -34,6 +34,8 @@ class Target(NamedTuple):
         Rows of the register tile of the gemm microkernel.
     nv : int
         Vectors in a row of that tile.
+    parts : int
+        Parts that the last vector of a row is computed by: 2 where half of one takes half the time, else 1.
     """
 
     name: str
@@ -41,12 +43,15 @@ class Target(NamedTuple):
     has_fma: bool
     mr: int
     nv: int
+    parts: int = 1
 
 
 # MR x NV accumulators, NV vectors of B and one broadcast of A must fit the register file: 32 registers for AVX-512
 # and NEON, 16 elsewhere. MR is a power of two (the transposition zips rows) and divides the panel width NV * lanes of
 # both element types, so that a tile never straddles two panels.
 _AVX512 = Target("avx512", 64, True, 8, 3)
+# Zen 4 sends a vector of 512 bits through units of 256, in two halves. Others have units of 512.
+_IN_HALVES = {"znver4"}
 _AVX2 = Target("avx2", 32, True, 4, 3)
 _NEON = Target("neon", 16, True, 4, 4)
 _GENERIC = Target("generic", 16, False, 4, 2)
@@ -60,21 +65,21 @@ def _enabled_features() -> set[str]:
     return {flag[1:] for flag in flags.split(",") if flag.startswith("+")}
 
 
+def cpu_name() -> str:
+    """Return the name of the CPU model that Numba compiles for, in LLVM's terms."""
+    return config.CPU_NAME if config.CPU_NAME is not None else llvm.get_host_cpu_name()
+
+
 def detect() -> Target:
     """Return the target that Numba compiles for in this process."""
     if platform.machine().lower() in ("arm64", "aarch64"):
         return _NEON
     features = _enabled_features()
     if {"avx512f", "avx512dq", "avx512bw", "avx512vl"} <= features:
-        return _AVX512
+        return _AVX512._replace(parts=2) if cpu_name() in _IN_HALVES else _AVX512
     if {"avx2", "fma"} <= features:
         return _AVX2
     return _GENERIC
-
-
-def cpu_name() -> str:
-    """Return the name of the CPU model that Numba compiles for, in LLVM's terms."""
-    return config.CPU_NAME if config.CPU_NAME is not None else llvm.get_host_cpu_name()
 
 
 TARGET = detect()

@@ -25,9 +25,9 @@ def row_sizes(dtype: type) -> tuple[int, ...]:
 
 
 def column_sizes(dtype: type) -> tuple[int, ...]:
-    """Sizes around NR and around a vector."""
+    """Sizes around NR, around a vector, and with half of one at the end."""
     nr, lane = panel_width(dtype), lanes(dtype)
-    return (1, lane + 1, nr - 1, nr, nr + 1, 2 * nr + 1)
+    return (1, lane, lane + 1, nr - lane // 2, nr - 1, nr, nr + 1, 2 * nr + 1)
 
 
 def sum_sizes(dtype: type) -> tuple[int, ...]:
@@ -41,7 +41,7 @@ def shapes(dtype: type) -> list[tuple[int, int, int]]:
     """(m, k, n) triples: all pairs of rows and columns with a short sum, all sums with some rows and columns."""
     rows, columns, sums = row_sizes(dtype), column_sizes(dtype), sum_sizes(dtype)
     short = [(m, 1 + (i + j) % 11, n) for (i, m), (j, n) in product(enumerate(rows), enumerate(columns))]
-    corners = [(rows[0], columns[-1]), (rows[-1], columns[0]), (rows[3], columns[4])]
+    corners = [(rows[0], columns[-1]), (rows[-1], columns[0]), (rows[3], columns[-2])]
     return short + [(m, k, n) for k in sums for m, n in corners]
 
 

@@ -14,7 +14,7 @@ from fastbp.jit import inner, jit
 from fastbp.kernels.arguments import check_disjoint, check_matrix, check_output, check_vector
 from fastbp.kernels.codes import ACTIVATIONS, Activation, Optimizer
 from fastbp.kernels.epilogue import activation_gradient_panel
-from fastbp.kernels.gemm import gemm_panel, panel_count, panel_vectors
+from fastbp.kernels.gemm import gemm_panel, panel_count, panel_parts, panel_vectors
 from fastbp.kernels.microkernel import MR, NV, gemm_tile_transposed, panel_width
 from fastbp.kernels.panels import pack_rows, unpack_rows
 from fastbp.kernels.simd import address_pointer, at, pointer
@@ -110,9 +110,9 @@ def _row_phase(shape, operands, panels, scratch, dx, stride, first, end, activat
         for panel in range(panel_count(shape.n_in, like)):
             columns = shape.n_in - panel * width
             w_panel = at(pointer(panels.transposed), panel * shape.n_out * width)
-            vectors = panel_vectors(shape.n_in, panel, like)
+            parts = panel_parts(shape.n_in, panel, like)
             padded = (count + MR - 1) // MR * MR
-            gemm_panel(shape.n_out, vectors, at(dz, place), stride, w_panel, like, 0, padded, kc)
+            gemm_panel(shape.n_out, parts, at(dz, place), stride, w_panel, like, 0, padded, kc)
             activation_gradient_panel(activation, columns, like, at(x, panel * stride + place), 0, count)
             target = at(address_pointer(dx, like), row * shape.n_in + panel * width)
             unpack_rows(count, min(width, columns), like, 0, target, shape.n_in)
@@ -154,7 +154,7 @@ def _tile_phase(shape, panels, targets, scratch, stride, first, end, optimizer, 
                 w, m, v = targets.b, targets.m_b, targets.v_b
             else:
                 column = at(x, row // width * stride + row % width)
-                gemm_tile_transposed(vectors, shape.rows, column, dz_panel, acc, False)
+                gemm_tile_transposed(panel_parts(columns, 0, acc), shape.rows, column, dz_panel, acc, False)
                 decay, place = weight_decay, row * shape.n_out + panel * width
                 w, m, v = targets.w, targets.m_w, targets.v_w
             _spend(

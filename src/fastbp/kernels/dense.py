@@ -12,7 +12,7 @@ from fastbp.jit import inner, jit
 from fastbp.kernels.arguments import check_disjoint, check_matrix, check_output, check_vector
 from fastbp.kernels.codes import ACTIVATIONS, Activation
 from fastbp.kernels.epilogue import bias_activation_panel
-from fastbp.kernels.gemm import panel_vectors, prefetch_share
+from fastbp.kernels.gemm import panel_parts, prefetch_share
 from fastbp.kernels.microkernel import MR, NV, gemm_tile_rows, panel_width
 from fastbp.kernels.panels import pack_rows, unpack_rows
 from fastbp.kernels.simd import address_pointer, at, lanes_of, pointer, store, zeros
@@ -90,7 +90,7 @@ def _panel(k, columns, a, a_stride, w, c, rows, kc, bias, activation, target, ro
 
     Written out tile by tile, the result's cache lines are fetched while the next tile is computed.
     """
-    vectors = panel_vectors(columns, 0, a)
+    parts = panel_parts(columns, 0, a)
     width = panel_width(a)
     tiles = (rows + MR - 1) // MR
     for k0 in range(0, k, kc):
@@ -101,7 +101,7 @@ def _panel(k, columns, a, a_stride, w, c, rows, kc, bias, activation, target, ro
             count = min(MR, rows - row)
             z = at(c, row * width)
             prefetch_share(at(w_block, block * width), block * width, tile, tiles)
-            gemm_tile_rows(vectors, block, at(a, row * a_stride + k0), a_stride, count, w_block, z, k0 > 0)
+            gemm_tile_rows(parts, block, at(a, row * a_stride + k0), a_stride, count, w_block, z, k0 > 0)
             if k0 + block == k:
                 if activation >= 0:
                     bias_activation_panel(activation, columns, z, width, bias, 0, count)

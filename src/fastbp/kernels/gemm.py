@@ -8,10 +8,10 @@ its row count rounded up to MR.
 """
 
 from fastbp.jit import inner
-from fastbp.kernels.microkernel import MR, NV, gemm_tile, panel_width
+from fastbp.kernels.microkernel import MR, NV, PARTS, gemm_tile, panel_width
 from fastbp.kernels.simd import at, lanes_of, line_of, prefetch
 
-__all__ = ["column_offset", "gemm_panel", "panel_count", "panel_vectors", "prefetch_share"]
+__all__ = ["column_offset", "gemm_panel", "panel_count", "panel_parts", "panel_vectors", "prefetch_share"]
 
 
 @inner
@@ -25,6 +25,14 @@ def panel_vectors(columns, panel, p):
     """Number of vectors that hold the columns of panel `panel`."""
     left = columns - panel * panel_width(p)
     return min(NV, (left + lanes_of(p) - 1) // lanes_of(p))
+
+
+@inner
+def panel_parts(columns, panel, p):
+    """Number of parts of vectors that a product computes for the columns of panel `panel`."""
+    left = columns - panel * panel_width(p)
+    part = lanes_of(p) // PARTS
+    return min(NV * PARTS, (left + part - 1) // part)
 
 
 @inner
@@ -42,7 +50,7 @@ def prefetch_share(p, elements, number, count):
 
 
 @inner
-def gemm_panel(k, vectors, a, a_stride, b, c, first_row, end_row, kc):
+def gemm_panel(k, parts, a, a_stride, b, c, first_row, end_row, kc):
     """C := A . B for one column panel of B and C and the rows ``first_row:end_row`` of A and C.
 
     Blocks of k outermost, so that `kc` rows of B stay in L1 while all row tiles pass over them; the sum of every
@@ -53,8 +61,8 @@ def gemm_panel(k, vectors, a, a_stride, b, c, first_row, end_row, kc):
     ----------
     k : int
         Columns of A, rows of B; > 0.
-    vectors : int
-        Vectors of the panel that are computed.
+    parts : int
+        Parts of vectors of the panel that are computed.
     a : pointer, [read]
         Panel matrix (rows, k).
     b, c : pointer, [read], [write]
@@ -73,4 +81,4 @@ def gemm_panel(k, vectors, a, a_stride, b, c, first_row, end_row, kc):
         for tile in range(tiles):
             row = tile * MR * width
             prefetch_share(at(b_block, block * width), block * width, tile, tiles)
-            gemm_tile(vectors, block, at(a_block, row), a_stride, b_block, at(c, first_row * width + row), k0 > 0)
+            gemm_tile(parts, block, at(a_block, row), a_stride, b_block, at(c, first_row * width + row), k0 > 0)

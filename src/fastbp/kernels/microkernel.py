@@ -22,6 +22,9 @@ NR contiguous elements. Two consequences make one tile serve the whole of traini
   in the forward pass and for dX) and by columns (`A` transposed, for dW) differ in
   constants only, and activations are never transposed in memory.
 
+Where the machine computes a vector in two halves (`Target.parts`), so does the tile with
+the last one of a row: 100 columns are 12 vectors and a half of 8, not 13.
+
 MR and NR are compiled in. The unrolling over the tile is done here, in Python, while
 the IR is emitted; only the loop over k is left to run.
 """
@@ -32,6 +35,7 @@ from numba.extending import intrinsic
 
 from fastbp.kernels.vectors import (
     LANES,
+    VecType,
     emit_address,
     emit_fma,
     emit_load,
@@ -47,6 +51,7 @@ from fastbp.target import TARGET
 __all__ = [
     "MR",
     "NV",
+    "PARTS",
     "emit_switch",
     "gemm_tile",
     "gemm_tile_in_place",
@@ -57,6 +62,7 @@ __all__ = [
 
 MR = TARGET.mr
 NV = TARGET.nv
+PARTS = TARGET.parts
 _INT64 = ir.IntType(64)
 
 
@@ -76,13 +82,15 @@ def _constant(value):
 
 
 class _TileEmitter:
-    """Emits the loop over k for one element type, number of vectors and way of addressing A."""
+    """Emits the loop over k for one element type, number of parts of vectors and way of addressing A."""
 
-    def __init__(self, builder, dtype, count, a_row, a_k):
+    def __init__(self, builder, dtype, parts, a_row, a_k):
         self.builder = builder
         self.dtype = dtype
         self.vec = vec_of(dtype)
-        self.count = count
+        self.count = -(-parts // PARTS)
+        part = VecType(dtype, self.vec.lanes // PARTS)
+        self.vecs = [self.vec] * (parts // PARTS) + [part] * (parts % PARTS)
         self.a_row = a_row
         self.a_k = a_k
         self.width = NV * self.vec.lanes
@@ -97,15 +105,14 @@ class _TileEmitter:
     def start(self, c, accumulate):
         """Zeros, or the tile that an earlier block of k has left in C (never read otherwise: it may hold NaN)."""
         builder = self.builder
-        zero = ir.Constant(llvm_type(self.vec), None)
         before = builder.block
         with builder.if_then(accumulate):
-            loaded = [emit_load(builder, self.vec, c, self.offset(i, j)) for i, j in self.cells()]
+            loaded = [emit_load(builder, self.vecs[j], c, self.offset(i, j)) for i, j in self.cells()]
             inside = builder.block
         accumulators = []
         for value in loaded:
             phi = builder.phi(value.type)
-            phi.add_incoming(zero, before)
+            phi.add_incoming(ir.Constant(value.type, None), before)
             phi.add_incoming(value, inside)
             accumulators.append(phi)
         return accumulators
@@ -120,19 +127,18 @@ class _TileEmitter:
 
     def load_row(self, b):
         """The vectors of a row of B."""
-        return [emit_load(self.builder, self.vec, b, self.offset(0, j)) for j in range(self.count)]
+        return [emit_load(self.builder, vec, b, self.offset(0, j)) for j, vec in enumerate(self.vecs)]
 
     def rank_one(self, a, b, accumulators):
         """One k: the outer product of a column of A and a row of B."""
-        builder, vec = self.builder, self.vec
+        builder = self.builder
         columns = self.load_row(b)
         updated = []
         for i in range(MR):
-            scalar = builder.load(self.place(a, i), typ=llvm_type(vec).element)
-            broadcast = emit_splat(builder, vec, scalar)
-            for j in range(self.count):
+            scalar = builder.load(self.place(a, i), typ=llvm_type(self.vec).element)
+            for j, vec in enumerate(self.vecs):
                 old = accumulators[i * self.count + j]
-                updated.append(emit_fma(builder, vec, broadcast, columns[j], old))
+                updated.append(emit_fma(builder, vec, emit_splat(builder, vec, scalar), columns[j], old))
         return updated
 
     def loop(self, name, start, body):
@@ -175,16 +181,23 @@ class _TileEmitter:
 
         return self.loop("panel", [count, a, b, *accumulators], step)[3:]
 
+    def whole(self, value):
+        """A part of a vector with zeros in the place of the rest."""
+        if value.type == llvm_type(self.vec):
+            return value
+        lanes = ir.Constant(ir.VectorType(ir.IntType(32), self.vec.lanes), list(range(self.vec.lanes)))
+        return self.builder.shuffle_vector(value, ir.Constant(value.type, None), lanes)
+
     def write(self, c, accumulators):
         for (i, j), value in zip(self.cells(), accumulators, strict=True):
-            emit_store(self.builder, self.vec, c, self.offset(i, j), value)
+            emit_store(self.builder, self.vec, c, self.offset(i, j), self.whole(value))
 
 
 class _RowEmitter(_TileEmitter):
     """The same, for rows of A that lie anywhere: `a` is the number of the k, counted from where they begin."""
 
-    def __init__(self, builder, dtype, count, rows):
-        super().__init__(builder, dtype, count, a_row=0, a_k=1)
+    def __init__(self, builder, dtype, parts, rows):
+        super().__init__(builder, dtype, parts, a_row=0, a_k=1)
         self.rows = rows
 
     def place(self, a, i):
@@ -197,8 +210,8 @@ class _RowEmitter(_TileEmitter):
 class _InPlaceEmitter(_RowEmitter):
     """The same, for B and C as they lie, too: rows of B `b_stride` apart, and `mask` for the last vector of a row."""
 
-    def __init__(self, builder, dtype, count, rows, b_stride, mask):
-        super().__init__(builder, dtype, count, rows)
+    def __init__(self, builder, dtype, vectors, rows, b_stride, mask):
+        super().__init__(builder, dtype, vectors * PARTS, rows)
         self.b_k = b_stride
         self.mask = mask
 
@@ -216,11 +229,11 @@ class _InPlaceEmitter(_RowEmitter):
                 emit_store_where(self.builder, self.vec, last, value, self.mask)
 
 
-def emit_switch(builder, wanted, emit):
-    """Run `emit(count)` for the `wanted` count in 1..NV that is met at run time."""
+def emit_switch(builder, wanted, most, emit):
+    """Run `emit(count)` for the `wanted` count in 1..most that is met at run time."""
     after = builder.append_basic_block("tile.end")
     switch = builder.switch(wanted, after)
-    for count in range(1, NV + 1):
+    for count in range(1, most + 1):
         case = builder.append_basic_block(f"tile.{count}")
         switch.add_case(_constant(count), case)
         builder.position_at_end(case)
@@ -230,13 +243,14 @@ def emit_switch(builder, wanted, emit):
 
 
 @intrinsic
-def gemm_tile(typingctx, vectors, kc, a, panel_stride, b, c, accumulate):
+def gemm_tile(typingctx, parts, kc, a, panel_stride, b, c, accumulate):
     """C := or += A . B for MR rows of A.
 
     Parameters
     ----------
-    vectors : int
-        Vectors in a row of C that are computed, 1 to NV; the rest of the row is not touched.
+    parts : int
+        Parts of vectors in a row of C that are computed, 1 to NV * PARTS. The rest of the last vector becomes zero, the
+        rest of the row is not touched.
     kc : int
         Length of the sum, > 0.
     a : pointer, [read]
@@ -256,19 +270,19 @@ def gemm_tile(typingctx, vectors, kc, a, panel_stride, b, c, accumulate):
     def codegen(context, builder, sig, args):
         wanted, kc, a, panel_stride, b, c, accumulate = args
 
-        def emit(count):
-            emitter = _TileEmitter(builder, dtype, count, a_row=NV * LANES[dtype], a_k=1)
+        def emit(parts):
+            emitter = _TileEmitter(builder, dtype, parts, a_row=NV * LANES[dtype], a_k=1)
             tile = emitter.start(c, accumulate)
             emitter.write(c, emitter.run_panels(kc, a, panel_stride, b, tile))
 
-        emit_switch(builder, wanted, emit)
+        emit_switch(builder, wanted, NV * PARTS, emit)
         return context.get_dummy_value()
 
     return types.void(types.intp, types.intp, a, types.intp, b, c, types.boolean), codegen
 
 
 @intrinsic
-def gemm_tile_transposed(typingctx, vectors, kc, a, b, c, accumulate):
+def gemm_tile_transposed(typingctx, parts, kc, a, b, c, accumulate):
     """C := or += A^T . B for MR columns of A.
 
     The parameters are those of `gemm_tile`, but k runs down the rows of a panel of A:
@@ -279,12 +293,12 @@ def gemm_tile_transposed(typingctx, vectors, kc, a, b, c, accumulate):
     def codegen(context, builder, sig, args):
         wanted, kc, a, b, c, accumulate = args
 
-        def emit(count):
-            emitter = _TileEmitter(builder, dtype, count, a_row=1, a_k=NV * LANES[dtype])
+        def emit(parts):
+            emitter = _TileEmitter(builder, dtype, parts, a_row=1, a_k=NV * LANES[dtype])
             tile = emitter.start(c, accumulate)
             emitter.write(c, emitter.run(kc, a, b, tile)[1])
 
-        emit_switch(builder, wanted, emit)
+        emit_switch(builder, wanted, NV * PARTS, emit)
         return context.get_dummy_value()
 
     return types.void(types.intp, types.intp, a, b, c, types.boolean), codegen
@@ -301,7 +315,7 @@ def _row_places(builder, dtype, p, row_stride, count):
 
 
 @intrinsic
-def gemm_tile_rows(typingctx, vectors, kc, a, row_stride, rows, b, c, accumulate):
+def gemm_tile_rows(typingctx, parts, kc, a, row_stride, rows, b, c, accumulate):
     """C := or += A . B for up to MR rows of a matrix as it lies in the caller's memory.
 
     The parameters are those of `gemm_tile`, but (ii, k) of A is ``a[ii * row_stride + k]``, and of `rows` < MR rows
@@ -313,12 +327,12 @@ def gemm_tile_rows(typingctx, vectors, kc, a, row_stride, rows, b, c, accumulate
         wanted, kc, a, row_stride, count, b, c, accumulate = args
         places = _row_places(builder, dtype, a, row_stride, count)
 
-        def emit(vectors_in_row):
-            emitter = _RowEmitter(builder, dtype, vectors_in_row, places)
+        def emit(parts):
+            emitter = _RowEmitter(builder, dtype, parts, places)
             tile = emitter.start(c, accumulate)
             emitter.write(c, emitter.run(kc, _constant(0), b, tile)[1])
 
-        emit_switch(builder, wanted, emit)
+        emit_switch(builder, wanted, NV * PARTS, emit)
         return context.get_dummy_value()
 
     return types.void(types.intp, types.intp, a, types.intp, types.intp, b, c, types.boolean), codegen
@@ -344,7 +358,7 @@ def gemm_tile_in_place(typingctx, vectors, kc, a, a_stride, rows, b, b_stride, c
             zero = [ir.Constant(llvm_type(emitter.vec), None)] * (MR * vectors_in_row)
             emitter.write_rows(c_rows, emitter.run(kc, _constant(0), b, zero)[1])
 
-        emit_switch(builder, wanted, emit)
+        emit_switch(builder, wanted, NV, emit)
         return context.get_dummy_value()
 
     signature = types.void(types.intp, types.intp, a, types.intp, types.intp, b, types.intp, c, types.intp, mask)

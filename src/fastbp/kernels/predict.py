@@ -3,7 +3,7 @@
 from fastbp.jit import inner, jit
 from fastbp.kernels.codes import Activation
 from fastbp.kernels.epilogue import bias_activation_panel
-from fastbp.kernels.gemm import panel_count, panel_vectors, prefetch_share
+from fastbp.kernels.gemm import panel_count, panel_parts, prefetch_share
 from fastbp.kernels.layout import BIAS_ROW, DZ, N_IN, N_OUT, W_ROWS, H, W, entry
 from fastbp.kernels.microkernel import MR, gemm_tile_rows, panel_width
 from fastbp.kernels.output import softmax_rows
@@ -28,7 +28,7 @@ def _first_layer(net, weights, work, x, x_row, rows):
         target, code = at(work, entry(net.table, 0, DZ)), net.output
     tiles = (rows + MR - 1) // MR
     for panel in range(panel_count(columns, work)):
-        vectors = panel_vectors(columns, panel, work)
+        parts = panel_parts(columns, panel, work)
         w = at(weights, entry(net.table, 0, W) + panel * entry(net.table, 0, W_ROWS) * width)
         z = at(target, panel * net.row_capacity * width)
         for k0 in range(0, k, net.kc):
@@ -38,7 +38,7 @@ def _first_layer(net, weights, work, x, x_row, rows):
                 row = tile * MR
                 prefetch_share(at(w_block, block * width), block * width, tile, tiles)
                 a, count = at(x, row * x_row + k0), min(MR, rows - row)
-                gemm_tile_rows(vectors, block, a, x_row, count, w_block, at(z, row * width), k0 > 0)
+                gemm_tile_rows(parts, block, a, x_row, count, w_block, at(z, row * width), k0 > 0)
         bias = at(w, entry(net.table, 0, BIAS_ROW) * width)
         bias_activation_panel(code, columns - panel * width, z, width, bias, 0, tiles * MR)
 

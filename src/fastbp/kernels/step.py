@@ -27,7 +27,7 @@ from fastbp.kernels.barrier import (
 from fastbp.kernels.codes import Optimizer
 from fastbp.kernels.denormals import flush_denormals, restore_denormals
 from fastbp.kernels.epilogue import activation_gradient_panel, bias_activation_panel
-from fastbp.kernels.gemm import gemm_panel, panel_count, panel_vectors
+from fastbp.kernels.gemm import gemm_panel, panel_count, panel_parts, panel_vectors
 from fastbp.kernels.layout import BIAS_ROW, DZ, FIRST_TILE, N_IN, N_OUT, TILES, W_ROWS, WT, WT_ROWS, H, W, entry
 from fastbp.kernels.microkernel import MR, gemm_tile_transposed, panel_width
 from fastbp.kernels.output import loss_gradient_rows
@@ -63,7 +63,7 @@ def forward_rows(network, params, workspace, first_layer, first_row, end_row):
             z = at(target, panel * stride)
             gemm_panel(
                 entry(table, layer, N_IN),
-                panel_vectors(n_out, panel, params),
+                panel_parts(n_out, panel, params),
                 at(workspace, entry(table, layer, H)),
                 stride,
                 w,
@@ -89,7 +89,7 @@ def _backward_rows(network, transposed, workspace, first_row, end_row):
             dz = at(workspace, entry(table, layer - 1, DZ) + panel * stride)
             gemm_panel(
                 entry(table, layer, N_OUT),
-                panel_vectors(n_in, panel, transposed),
+                panel_parts(n_in, panel, transposed),
                 at(workspace, entry(table, layer, DZ)),
                 stride,
                 at(transposed, entry(table, layer, WT) + panel * entry(table, layer, WT_ROWS) * width),
@@ -164,14 +164,14 @@ def _transpose_weights_tile(table, layer, panel, row, vectors, w, transposed):
 
 
 @inner
-def _product_tile(network, view, sparse, layer, row, vectors, rows, dz, acc):
-    """acc := h^T . dz for the MR columns of h from `row` on."""
+def _product_tile(network, view, sparse, layer, row, columns, rows, dz, acc):
+    """acc := h^T . dz for the MR columns of h from `row` on and the `columns` columns of a panel of dz."""
     if sparse is not None and layer == 0:
-        first_layer_tile(vectors, row, entry(network.table, 0, N_IN), sparse, dz, acc)
+        first_layer_tile(panel_vectors(columns, 0, acc), row, entry(network.table, 0, N_IN), sparse, dz, acc)
         return
     width = panel_width(acc)
     place = entry(network.table, layer, H) + row // width * network.row_capacity * width + row % width
-    gemm_tile_transposed(vectors, rows, at(view.workspace, place), dz, acc, False)
+    gemm_tile_transposed(panel_parts(columns, 0, acc), rows, at(view.workspace, place), dz, acc, False)
 
 
 @inner
@@ -179,7 +179,8 @@ def _weight_tiles(network, view, sparse, layer, panel, first, end, block, acc, o
     """Tiles of dW in one panel, each from the product to the new weights; `first` and `end` count tiles of MR rows."""
     table = network.table
     width = panel_width(acc)
-    vectors = panel_vectors(entry(table, layer, N_OUT), panel, acc)
+    columns = entry(table, layer, N_OUT) - panel * width
+    vectors = panel_vectors(columns, 0, acc)
     dz = at(view.workspace, entry(table, layer, DZ) + panel * network.row_capacity * width)
     panel_start = entry(table, layer, W) + panel * entry(table, layer, W_ROWS) * width
     penalties = at(view.penalties, entry(table, layer, FIRST_TILE) + panel * entry(table, layer, TILES))
@@ -190,7 +191,7 @@ def _weight_tiles(network, view, sparse, layer, panel, first, end, block, acc, o
         row = tile * MR
         place = panel_start + row * width
         w, m, v = at(view.params, place), at(view.moment_1, place), at(view.moment_2, place)
-        _product_tile(network, view, sparse, layer, row, vectors, block.rows, dz, acc)
+        _product_tile(network, view, sparse, layer, row, columns, block.rows, dz, acc)
         if not (starts and ends):
             carry_tile(MR, vectors, acc, at(view.gradient, place), starts, ends)
             if not ends:

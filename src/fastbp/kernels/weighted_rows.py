@@ -118,7 +118,7 @@ def weighted_rows(typingctx, vectors, count, values, indices, panel, c):
             emitter = _Emitter(builder, sig, vectors_in_row)
             emitter.write(c, emitter.sum(count, values, indices, panel))
 
-        emit_switch(builder, wanted, emit)
+        emit_switch(builder, wanted, NV, emit)
         return context.get_dummy_value()
 
     return types.void(types.intp, types.intp, values, indices, panel, c), codegen
