@@ -167,6 +167,23 @@ def test_one_round_without_it_is_enough_to_doubt():
     assert not change(1.04).worse
 
 
+def test_rounds_that_agree_by_chance_are_as_noisy_as_their_like():
+    noisy = [(1.3, 0.8, 1.2, 0.9, 1.0), (0.7, 1.2, 1.0, 1.3, 0.9), (1.1, 0.8, 1.4, 0.9, 1.2)]
+    ratios = {Key("step.Adam.time_fit", (str(n),), 1): values for n, values in enumerate(noisy)}
+    ratios |= {FIT: (1.22, 1.15, 1.25, 1.13, 1.22), Key("memory.Process.peakmem_fit", (), 1): (1.12,) * ROUNDS}
+
+    def worse(ratios):
+        before = [{**dict.fromkeys(ratios, Value(1.0)), **dict.fromkeys(CONTROLS, Value(1.0))}] * ROUNDS
+        after = [
+            {**{key: Value(values[n]) for key, values in ratios.items()}, **dict.fromkeys(CONTROLS, Value(1.0))}
+            for n in range(ROUNDS)
+        ]
+        return {change.key for change in rules.changes(before, after, THRESHOLDS) if change.worse}
+
+    assert worse({FIT: ratios[FIT]}) == {FIT}
+    assert worse(ratios) == {Key("memory.Process.peakmem_fit", (), 1)}, "bytes do not scatter as seconds do"
+
+
 def test_a_machine_that_is_slow_in_both_turns_of_a_round_hides_nothing():
     rng = random.Random(7)
     before, after = [], []

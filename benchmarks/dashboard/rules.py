@@ -236,12 +236,17 @@ def changes(
         key: tuple(new[key].median / old[key].median for old, new in zip(before, after, strict=True))
         for key in sorted(keys)
     }
+    scatters = {key: rounds_noise(values) for key, values in ratios.items()}
+    judged = [key for key in ratios if is_judged(key)]
     found = []
-    for key in filter(is_judged, ratios):
-        controls = [values for other, values in ratios.items() if is_control(other) and other.threads == key.threads]
-        noises = [rounds_noise(values) for values in controls] or [0.0]
-        drift = _slower_machine([median(values) for values in controls]) if is_time(key) else 1.0
+    for key in judged:
+        # Five rounds may agree by chance: the noise that a benchmark shows counts as no less than what its like show.
+        alike = [other for other in judged if (other.threads, is_time(other)) == (key.threads, is_time(key))]
+        usual = median(scatters[other] for other in alike)
+        controls = [other for other in ratios if is_control(other) and other.threads == key.threads]
+        noises = [scatters[other] for other in controls] or [0.0]
+        drift = _slower_machine([median(ratios[other]) for other in controls]) if is_time(key) else 1.0
         # The ratios have the machine's noise in them; that of the control is only the least.
-        limit = max(threshold(key, thresholds, rounds_noise(ratios[key])), median(noises))
+        limit = max(threshold(key, thresholds, max(scatters[key], usual)), median(noises))
         found.append(Change(key, ratios[key], drift, limit))
     return found
