@@ -148,6 +148,13 @@ def test_copies_are_what_asv_asks_for():
     assert checked == 5
 
 
+def test_names_of_releases_do_not_lie_on_each_other():
+    line = charts.Line("fit", "c1", [charts.Point(place, 1.0, 1.0, 1.0, "") for place in range(14)])
+    chart = charts.chart("a chart", [line], charts.Frame(14, {3: "0.1.0", 12: "0.3.0", 13: "0.4.0"}, ("a", "b")), str)
+    assert re.findall(r">(0\.\d\.0)<", chart) == ["0.4.0", "0.1.0"]
+    assert chart.count('class="release"') == 3
+
+
 def test_labels():
     assert [charts.large(v) for v in (0, 0.5, 999, 1234, 1.2e6, 3.45e9)] == [
         "0",

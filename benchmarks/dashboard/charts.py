@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 WIDTH, HEIGHT = 360, 190
 _LEFT, _RIGHT, _TOP, _BOTTOM = 44, 10, 18, 20
+# Width of a letter of the axes, or a little more.
+_LETTER = 6.5
 _SMALL = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9}
 _PARTS = {"s": 1.0, "ms": 1e-3, "µs": 1e-6, "ns": 1e-9}
 
@@ -142,9 +144,14 @@ def chart(
         height = _plain(y(tick))
         parts.append(f'<path class="grid" d="M{_LEFT} {height}H{right}"/>')
         parts.append(f'<text class="axis end" x="{_LEFT - 5}" y="{height}" dy="3.5">{_short(label(tick))}</text>')
-    for place, version in frame.releases.items():
+    free = math.inf
+    for place, version in sorted(frame.releases.items(), reverse=True):
         parts.append(f'<path class="release" d="M{_plain(x(place))} {_TOP}V{bottom}"/>')
-        parts.append(f'<text class="axis middle" x="{_plain(x(place))}" y="{_TOP - 6}">{escape(version)}</text>')
+        # The newest first: of versions that would lie on each other it is the older whose name is left out.
+        half = _LETTER * len(version) / 2
+        if x(place) + half < free:
+            free = x(place) - half
+            parts.append(f'<text class="axis middle" x="{_plain(x(place))}" y="{_TOP - 6}">{escape(version)}</text>')
     if reference is not None:
         parts.append(f'<path class="reference" d="M{_LEFT} {_plain(y(reference))}H{right}"/>')
     for kind, place, text in (("", x(0), frame.ends[0]), ("end", x(frame.places - 1), frame.ends[1])):
