@@ -43,8 +43,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Hidden activation: ``z``, ``1 / (1 + exp(-z))``, ``tanh(z)`` or ``max(0, z)``.
     solver : {"lbfgs", "sgd", "adam"}, default="adam"
         How weights are updated: "sgd" is gradient descent with momentum, "adam" scales each step by running
-        averages of the gradient and its square. "lbfgs" is not available yet and raises NotImplementedError
-        in `fit`.
+        averages of the gradient and its square. "lbfgs" is SciPy's L-BFGS-B on the whole training set, for small
+        data.
     alpha : float, default=0.0001
         Strength of the L2 penalty, see above.
     batch_size : int or "auto", default="auto"

@@ -9,18 +9,34 @@ from fastbp.kernels.microkernel import MR, gemm_tile_rows, panel_width
 from fastbp.kernels.output import softmax_rows
 from fastbp.kernels.panels import gather_rows, unpack_rows
 from fastbp.kernels.run import view_network
-from fastbp.kernels.simd import address_pointer, at, pointer
+from fastbp.kernels.simd import address_pointer, at, line_of, pointer, prefetch
 from fastbp.kernels.sparse import first_layer_rows, samples_from, view_samples
 from fastbp.kernels.step import forward_rows
 
 __all__ = ["predict_rows"]
 
 SOFTMAX = int(Activation.SOFTMAX)
+# Rows of x are fetched from memory while those so far in front of them are computed.
+FETCHED_AHEAD = 4 * MR
 
 
 @inner
-def _first_layer(net, weights, work, x, x_row, rows):
-    """Forward pass of the first layer from rows of x as they lie, without a copy of them in panels."""
+def _fetch_rows(columns, source, row_stride, first_row, end_row):
+    """Fetch some columns of a few rows: nearer to each other than a page, they are no stream to the machine."""
+    line = line_of(source)
+    for row in range(first_row, end_row):
+        start = at(source, row * row_stride)
+        for j in range(0, columns - 1, line):
+            prefetch(start, j)
+        prefetch(start, columns - 1)
+
+
+@inner
+def _first_layer(net, weights, work, x, x_row, rows, following):
+    """Forward pass of the first layer from rows of x as they lie, without a copy of them in panels.
+
+    `following` rows come after these: the next few are fetched while some are computed.
+    """
     width = panel_width(work)
     k, columns = entry(net.table, 0, N_IN), entry(net.table, 0, N_OUT)
     target, code = at(work, entry(net.table, 1, H)), net.activation
@@ -38,20 +54,23 @@ def _first_layer(net, weights, work, x, x_row, rows):
                 row = tile * MR
                 prefetch_share(at(w_block, block * width), block * width, tile, tiles)
                 a, count = at(x, row * x_row + k0), min(MR, rows - row)
+                if panel == 0:
+                    first = row + FETCHED_AHEAD
+                    _fetch_rows(block, at(x, k0), x_row, first, min(first + MR, rows + following))
                 gemm_tile_rows(parts, block, a, x_row, count, w_block, at(z, row * width), k0 > 0)
         bias = at(w, entry(net.table, 0, BIAS_ROW) * width)
         bias_activation_panel(code, columns - panel * width, z, width, bias, 0, tiles * MR)
 
 
 @inner
-def _forward(net, weights, work, x, x_row, x_column, sparse, order, rows):
+def _forward(net, weights, work, x, x_row, x_column, sparse, order, rows, following):
     """Forward pass of the first `rows` rows of `x`, or of the sparse samples, but for softmax."""
     padded = (rows + MR - 1) // MR * MR
     if sparse is not None:
         first_layer_rows(net, weights, work, sparse, order, rows, 0, padded)
         forward_rows(net, weights, work, 1, 0, padded)
     elif x_column == 1:
-        _first_layer(net, weights, work, x, x_row, rows)
+        _first_layer(net, weights, work, x, x_row, rows, following)
         forward_rows(net, weights, work, 1, 0, padded)
     else:
         h, n_in = at(work, entry(net.table, 0, H)), entry(net.table, 0, N_IN)
@@ -95,7 +114,8 @@ def predict_rows(network, params, workspace, scratch, x, x_row, x_column, sample
     for row in range(first, end, net.batch):
         rows = min(net.batch, end - row)
         part = samples_from(sparse, row)
-        _forward(net, weights, work, at(dense, row * x_row), x_row, x_column, part, numbers, rows)
+        following = end - row - rows
+        _forward(net, weights, work, at(dense, row * x_row), x_row, x_column, part, numbers, rows, following)
         if net.output == SOFTMAX:
             softmax_rows(n_out, output, stride, pointer(scratch), 0, (rows + MR - 1) // MR * MR)
         unpack_rows(rows, n_out, output, stride, at(targets, row * n_out), n_out)
