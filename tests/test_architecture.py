@@ -23,8 +23,10 @@ TEXTS = sorted(
 
 # From the bottom up: a module may import from lower layers only. Docs: docs/design.md, "Layers".
 LAYERS = (
-    ("budget", "code_cache", "cpus", "initialization", "memory", "optimizers", "pace", "progress", "target"),
-    ("jit", "threads"),
+    ("budget", "cpus", "initialization", "memory", "optimizers", "pace", "progress", "target"),
+    ("object_code", "threads"),
+    ("code_cache",),
+    ("jit",),
     # The vocabulary: vectors, codes, checks of arguments.
     ("kernels.arguments", "kernels.codes", "kernels.vectors"),
     ("kernels.atomics", "kernels.denormals", "kernels.formula", "kernels.precision", "kernels.simd"),

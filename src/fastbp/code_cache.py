@@ -12,6 +12,7 @@ folder costs a warning and a compilation, and writers take turns by a lock file.
 """
 
 import contextlib
+import ctypes
 import hashlib
 import os
 import warnings
@@ -23,6 +24,9 @@ from typing import Any
 
 import llvmlite.binding as llvm
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, IndexDataCacheFile, NullCache
+from numba.core.compiler import compile_result
+
+from fastbp.object_code import ObjectCode, UnfitCodeError
 
 try:
     import fcntl
@@ -63,6 +67,21 @@ def _only_names(bitcode: bytes) -> bytes:
     return llvm.parse_assembly("\n".join([*variables, *functions])).as_bitcode()
 
 
+class _Library:
+    """A function's machine code, in the place of one of Numba's libraries."""
+
+    def __init__(self, code: ObjectCode) -> None:
+        self._code = code
+        self.codegen = self
+
+    def get_pointer_to_function(self, name: str) -> int:
+        return self._code.addresses[name]
+
+    def set_env(self, name: str, env: Any) -> None:
+        """Tell the code where the Python objects are that it refers to."""
+        ctypes.c_void_p.from_address(self._code.addresses[name]).value = id(env)
+
+
 class _MachineCode(CompileResultCacheImpl):
     """What is stored of a function: what runs.
 
@@ -73,6 +92,32 @@ class _MachineCode(CompileResultCacheImpl):
     def reduce(self, data: Any) -> Any:
         (name, kind, (machine_code, bitcode)), *rest = super().reduce(data)
         return ((name, kind, (machine_code, _only_names(bitcode))), *rest)
+
+    def rebuild(self, target_context: Any, payload: Any) -> Any:
+        (_, _, (machine_code, _)), fndesc, env, signature, objectmode, lifted, annotation, reload_init, envs = payload
+        try:
+            library = _Library(ObjectCode(machine_code, llvm.address_of_symbol))
+        except UnfitCodeError:
+            return super().rebuild(target_context, payload)
+        for initialize in reload_init:
+            initialize()
+        entry_point = target_context.get_executable(library, fndesc, env)
+        for used in envs:
+            library.set_env(used.env_name, used)
+        return compile_result(
+            typing_context=target_context.typing_context,
+            target_context=target_context,
+            library=library,
+            environment=env,
+            entry_point=entry_point,
+            fndesc=fndesc,
+            type_annotation=annotation,
+            signature=signature,
+            objectmode=objectmode,
+            lifted=lifted,
+            reload_init=reload_init,
+            referenced_envs=envs,
+        )
 
 
 class _SourceTreeCache(FunctionCache):
