@@ -66,12 +66,13 @@ def predict(
         x, weights = _occupied_columns(x, weights)
     sizes = layer_sizes(weights)
     result = np.empty((n, sizes[-1]), dtype=dtype)
-    threads = choose_threads(n_threads, step_flops(sizes, n) / 3, math.ceil(n / TARGET.mr))
+    flops = step_flops(sizes, n) / 3
+    threads = choose_threads(n_threads, flops, math.ceil(n / TARGET.mr))
     in_place = all(p.flags.c_contiguous and p.flags.aligned for p in (*weights, *biases))
     if n <= _FEW and in_place and isinstance(x, np.ndarray):
         _predict_few(weights, biases, x, sizes, int(ACTIVATIONS[activation]), int(ACTIVATIONS[output]), result)
     else:
-        _predict_many(weights, biases, x, sizes, activation, output, threads, result)
+        _predict_many(weights, biases, x, sizes, activation, output, threads, flops, result)
     return result
 
 
@@ -120,6 +121,7 @@ def _predict_many(
     activation: str,
     output: str,
     threads: int,
+    flops: float,
     result: np.ndarray,
 ) -> None:
     n, dtype, sparse = len(x), weights[0].dtype, isinstance(x, SparseRows)
@@ -138,4 +140,4 @@ def _predict_many(
         first, end = n_chunks * thread // threads * chunk, min(n_chunks * (thread + 1) // threads * chunk, n)
         predict_rows(network, params, workspace, scratch, *dense, samples, order, result, first, end)
 
-    run_on_threads(work, threads)
+    run_on_threads(work, threads, flops)

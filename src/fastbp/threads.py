@@ -5,21 +5,22 @@ its thread number: nothing to install, nothing that a fork or a second fit at th
 time could trip over.
 """
 
-import ctypes
 import math
 import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
-from functools import cache
 
 from fastbp.budget import Claim, part_of
 from fastbp.cpus import allowed_cpus, thread_limit
+from fastbp.placement import give_way, here, settle, stay
 
 __all__ = ["Job", "allowed_cpus", "choose_threads", "claim_threads", "run_on_threads"]
 
 # Work that is worth a thread of its own: about ten microseconds of multiply-adds, ten times what a barrier costs.
 _FLOPS_PER_THREAD = 1_000_000.0
+# Work of a thread that takes a few hundredths of a second: so long it may keep its CPU, whoever else comes to want it.
+_BRIEF_FLOPS = 1_000_000_000.0
 
 
 def _useful(flops: float, most: int) -> int:
@@ -95,39 +96,6 @@ def _shared_pool() -> ThreadPoolExecutor:
         return _pool
 
 
-@cache
-def _cpu_query() -> Callable[[], int] | None:
-    try:
-        return ctypes.CDLL(None).sched_getcpu
-    except (AttributeError, OSError, TypeError):  # no such function, or (Windows) no way to ask for it by name
-        return None
-
-
-def _current_cpu() -> int:
-    """Return the CPU that the calling thread runs on, or -1 where the system does not tell."""
-    query = _cpu_query()
-    return -1 if query is None else query()
-
-
-def _settle(thread: int, caller_cpu: int) -> None:
-    """Move the calling thread to a CPU of its own, and leave it free to be moved again.
-
-    A thread starts, and wakes up, on the CPU of the one that started it, and the system may take seconds to see that
-    the two compete. They wait for each other at barriers: until then both together are slower than one.
-    """
-    if caller_cpu < 0 or not hasattr(os, "sched_setaffinity"):
-        return
-    allowed = sorted(os.sched_getaffinity(0))
-    if caller_cpu not in allowed or len(allowed) == 1:
-        return
-    target = allowed[(allowed.index(caller_cpu) + thread) % len(allowed)]
-    try:
-        os.sched_setaffinity(0, {target})
-        os.sched_setaffinity(0, allowed)
-    except OSError:  # the CPU has gone, or a container forbids it: the thread runs where it is
-        return
-
-
 class Job:
     """A call in a thread of its own, to be waited for while signals come in.
 
@@ -145,13 +113,14 @@ class Job:
     def __init__(self, work: Callable[[int], object], thread: int) -> None:
         self._work = work
         self._thread = thread
-        self._caller_cpu = _current_cpu()
+        self._caller = here()
         self._done = threading.Event()
         threading.Thread(target=self._run, name=f"fastbp-{thread}", daemon=True).start()
 
     def _run(self) -> None:
         try:
-            _settle(self._thread, self._caller_cpu)
+            # They wait for each other at barriers, for as long as the training lasts.
+            settle(self._caller, self._thread)
             self._work(self._thread)
         finally:
             self._done.set()
@@ -176,25 +145,42 @@ def _uninterrupted(ended: Callable[[], bool], wait_for_it: Callable[[], object])
         raise interruption
 
 
-def run_on_threads(work: Callable[[int], None], n_threads: int) -> None:
+def run_on_threads(work: Callable[[int], None], n_threads: int, flops: float) -> None:
     """Call ``work(thread)`` for every thread number below `n_threads`; number 0 runs in the calling thread.
 
     The calls must not wait for each other: on a busy machine they may run one after the other. All have ended when this
     returns or raises: they work on memory that the caller may let go then.
+
+    Parameters
+    ----------
+    work : callable
+        Called with the number of the thread.
+    n_threads : int
+    flops : float
+        Floating-point operations of all threads.
     """
     if n_threads == 1:
         work(0)
         return
     claim = Claim(n_threads, None)
-    caller_cpu = _current_cpu()
+    caller = here()
+    # What is done before the system would see that two threads compete is done where they are put.
+    brief = flops < n_threads * _BRIEF_FLOPS
 
-    def settled(thread: int) -> None:
-        _settle(thread, caller_cpu)
-        work(thread)
+    def placed(thread: int) -> None:
+        if brief:
+            with stay(caller, thread):
+                work(thread)
+        else:
+            settle(caller, thread)
+            work(thread)
 
-    pending = [_shared_pool().submit(settled, thread) for thread in range(1, n_threads)]
+    pending = [_shared_pool().submit(placed, thread) for thread in range(1, n_threads)]
     try:
-        work(0)
+        with stay(caller if brief else None, 0):
+            # The others may have woken up on this CPU.
+            give_way()
+            work(0)
     finally:
         _uninterrupted(lambda: all(future.done() for future in pending), lambda: wait(pending))
         claim.release()

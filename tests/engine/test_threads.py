@@ -195,14 +195,14 @@ def test_errors_of_workers_reach_the_caller():
         done.append(thread)
 
     with pytest.raises(ZeroDivisionError, match="in a worker"):
-        run_on_threads(work, 4)
+        run_on_threads(work, 4, 1e6)
     assert sorted(done) == [0, 1, 3]
 
 
 def test_every_share_is_done_once_whatever_the_number():
     for n_threads in (1, 2, 5, 40):
         seen = []
-        run_on_threads(seen.append, n_threads)
+        run_on_threads(seen.append, n_threads, 1e6)
         assert sorted(seen) == list(range(n_threads))
 
 

@@ -196,7 +196,8 @@ def _run(
     in_panels, out_panels = math.ceil(shape.n_in / width), math.ceil(shape.n_out / width)
     stride = (row_tiles * MR + 1) * width
     operands = _Operands(dz.ctypes.data, _strides(dz), x.ctypes.data, _strides(x), w.ctypes.data, _strides(w))
-    count = choose_threads(n_threads, 4.0 * shape.rows * shape.n_in * shape.n_out, max(row_tiles, in_tiles))
+    flops = 4.0 * shape.rows * shape.n_in * shape.n_out
+    count = choose_threads(n_threads, flops, max(row_tiles, in_tiles))
     each_scratch = max(4 * MR, _CHUNK + MR) * width
     sizes = [out_panels * stride, in_panels * stride, in_panels * shape.n_out * width, *[each_scratch] * count]
     dx = np.empty((shape.rows, shape.n_in), dtype=dtype)
@@ -221,7 +222,7 @@ def _run(
         pieces = [memory[end - size : end] for size, end in zip(sizes, accumulate(sizes), strict=True)]
         panels, scratch = _Panels(*pieces[:3]), pieces[3:]
         for phase in (transpose, rows, tiles):
-            run_on_threads(phase, count)
+            run_on_threads(phase, count, flops)
     return dx
 
 

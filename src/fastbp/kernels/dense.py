@@ -120,7 +120,8 @@ def _linear(
     kc = max(_KC // width, 1) * width
     w_panels = math.ceil(n / width)
     row_tiles = math.ceil(m / MR)
-    count = choose_threads(threads, 2.0 * m * k * n, max(row_tiles, w_panels))
+    flops = 2.0 * m * k * n
+    count = choose_threads(threads, flops, max(row_tiles, w_panels))
     by_rows = row_tiles >= 4 * count or row_tiles >= w_panels
     units = row_tiles if by_rows else w_panels
     mc = min(max(_MC, _BLOCK_BYTES // (k * dtype.itemsize) // MR * MR), row_tiles * MR)
@@ -149,7 +150,7 @@ def _linear(
                 code,
             )
 
-    run_on_threads(work, count)
+    run_on_threads(work, count, flops)
 
 
 def _check_out(out: np.ndarray | None, m: int, n: int, inputs: dict[str, np.ndarray | None]) -> np.ndarray:
