@@ -9,7 +9,8 @@ from fastbp.placement import give_way, here, settle, stay
 from fastbp.threads import Job, run_on_threads
 
 pytestmark = pytest.mark.skipif(
-    not hasattr(os, "sched_setaffinity") or len(os.sched_getaffinity(0)) < 2, reason="needs two CPUs, and a say in the matter"
+    not hasattr(os, "sched_setaffinity") or len(os.sched_getaffinity(0)) < 2,
+    reason="needs two CPUs, and a say in the matter",
 )
 
 MOMENT, LONG = 1e6, 1e15
