@@ -15,10 +15,22 @@ from fastbp.samples import SamplesLike, SparseRows, kernel_samples, place
 from fastbp.target import TARGET
 from fastbp.threads import choose_threads, run_on_threads
 
-__all__ = ["predict"]
+__all__ = ["NonFiniteError", "finds_non_finite", "predict"]
 
 # Rows up to which packing the weights costs more than it saves.
 _FEW = 32
+
+
+class NonFiniteError(ValueError):
+    """There is NaN or infinity in the samples."""
+
+
+def finds_non_finite(x: SamplesLike, dtype: np.dtype) -> bool:
+    """Whether a network of `dtype` finds out what in `x` is not finite while it predicts, at next to no cost."""
+    # Checks by others hand back an array of this very type as it is.
+    if type(x) is not np.ndarray or x.dtype != dtype or x.ndim != 2 or len(x) <= _FEW or not x.flags.aligned:
+        return False
+    return x.strides[1] == x.itemsize and x.strides[0] % x.itemsize == 0
 
 
 def predict(
@@ -29,6 +41,7 @@ def predict(
     activation: str,
     output: str,
     n_threads: int | None = None,
+    only_finite: bool = False,
 ) -> np.ndarray:
     """Forward pass of any number of rows.
 
@@ -46,6 +59,9 @@ def predict(
         Activation of the output layer.
     n_threads : int, optional
         See `threads.choose_threads`.
+    only_finite : bool
+        Whether to refuse other samples, where `finds_non_finite`. Otherwise what comes out for them is not finite
+        either, or means nothing.
 
     Returns
     -------
@@ -54,6 +70,8 @@ def predict(
 
     Raises
     ------
+    NonFiniteError
+        If `only_finite`, and there is a sample that is not.
     ValueError
         If a layer does not take what the one before it gives. Kernels would read and write outside of arrays.
     """
@@ -72,7 +90,9 @@ def predict(
     if n <= _FEW and in_place and isinstance(x, np.ndarray):
         _predict_few(weights, biases, x, sizes, int(ACTIVATIONS[activation]), int(ACTIVATIONS[output]), result)
     else:
-        _predict_many(weights, biases, x, sizes, activation, output, threads, flops, result)
+        done = _predict_many(weights, biases, x, sizes, activation, output, threads, flops, result, only_finite)
+        if not done:
+            raise NonFiniteError("x contains NaN or infinity")
     return result
 
 
@@ -123,7 +143,8 @@ def _predict_many(
     threads: int,
     flops: float,
     result: np.ndarray,
-) -> None:
+    only_finite: bool,
+) -> bool:
     n, dtype, sparse = len(x), weights[0].dtype, isinstance(x, SparseRows)
     chunk = max(1, min(n, make_plan(sizes, 1, dtype, sparse=sparse).row_chunk))
     plan = make_plan(sizes, chunk, dtype, sparse=sparse)
@@ -134,10 +155,14 @@ def _predict_many(
     threads = max(1, min(threads, n_chunks))
     order = np.arange(chunk)
     dense, samples = place(x), kernel_samples(x, 0, 1)
+    done = [False] * threads
 
     def work(thread: int) -> None:
         workspace, scratch = aligned_zeros(plan.workspace, dtype), aligned_zeros(plan.scratch, dtype)
         first, end = n_chunks * thread // threads * chunk, min(n_chunks * (thread + 1) // threads * chunk, n)
-        predict_rows(network, params, workspace, scratch, *dense, samples, order, result, first, end)
+        done[thread] = predict_rows(
+            network, params, workspace, scratch, *dense, samples, order, result, first, end, only_finite
+        )
 
     run_on_threads(work, threads, flops)
+    return all(done)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import scipy.sparse
+import sklearn.neural_network
 
 from fastbp import MLPClassifier, MLPRegressor
 from fastbp.estimators._parameters import InvalidParameterError
@@ -208,6 +209,30 @@ def test_prediction_rejects_what_training_rejects():
             if hasattr(model, "coefs_"):
                 with pytest.raises(error, match=match):
                     model.predict(bad_x)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("make", [MLPClassifier, MLPRegressor])
+def test_many_rows_are_refused_in_scikit_learns_words(make, dtype, assert_unchanged):
+    many = np.tile(X, (100, 1)).astype(dtype)
+    settings = {"max_iter": 3, "n_iter_no_change": 1, "tol": 1e9}
+    rival = getattr(sklearn.neural_network, make.__name__)(**settings).fit(many, np.tile(LABELS, 100))
+    model = make(**settings).fit(many, np.tile(LABELS, 100))
+    methods = ["predict", "predict_proba", "predict_log_proba"] if make is MLPClassifier else ["predict"]
+    for value in (np.nan, np.inf):
+        bad = many.copy()
+        bad[1100, 2] = value
+        for method in methods:
+            with pytest.raises(ValueError, match="X contains") as theirs:
+                getattr(rival, method)(bad)
+            with assert_unchanged(model, ValueError, "X contains") as ours:
+                getattr(model, method)(bad)
+            assert str(ours.value) == str(theirs.value)
+        with sklearn.config_context(assume_finite=True):
+            outputs = np.asarray(getattr(model, methods[-1])(bad), dtype=float)
+        # An infinity may leave nothing behind, on the wrong side of a ReLU.
+        assert len(outputs) == len(bad)
+        np.testing.assert_array_equal(outputs[:1100], getattr(model, methods[-1])(many)[:1100])
 
 
 def test_samples_too_large_for_a_float32_network():

@@ -24,7 +24,7 @@ from fastbp.estimators._validation import (
     to_samples,
 )
 from fastbp.initialization import glorot_uniform
-from fastbp.prediction import predict
+from fastbp.prediction import NonFiniteError, finds_non_finite, predict
 from fastbp.samples import SamplesLike
 
 __all__ = ["BaseMLP", "is_stochastic"]
@@ -164,7 +164,16 @@ class BaseMLP(Portable, CallbackSupport, BaseEstimator, ABC):
     def _output(
         self, weights: list[np.ndarray], biases: list[np.ndarray], x: SamplesLike, out_activation: str
     ) -> np.ndarray:
-        return predict(weights, biases, x, activation=self.activation, output=out_activation, n_threads=self.n_jobs)
+        outputs = partial(
+            predict, weights, biases, x, activation=self.activation, output=out_activation, n_threads=self.n_jobs
+        )
+        if finds_non_finite(x, weights[0].dtype):
+            try:
+                return outputs(only_finite=True)
+            except NonFiniteError:
+                # In scikit-learn's words, unless it was told not to look.
+                check_samples(self, x, dtype=x.dtype, reset=False)
+        return outputs()
 
     def _outputs_for(self, X: Any) -> np.ndarray:
         """Return the activations of the output layer, of shape (n_samples, n_outputs), for a user's `X`."""
@@ -179,9 +188,10 @@ class BaseMLP(Portable, CallbackSupport, BaseEstimator, ABC):
         """Return a user's `X`, checked: in the dtype of the network, or else as floats that `_forward` converts."""
         check_is_fitted(self)
         dtype = self._dtype()
+        finite = finds_non_finite(X, dtype)
         if isinstance(X, np.ndarray) and X.dtype in _FLOATS:
             dtype = X.dtype
-        return check_samples(self, X, dtype=dtype, reset=False)
+        return check_samples(self, X, dtype=dtype, reset=False, assume_finite=finite)
 
     def _forward(self, X: Any, weights: list[np.ndarray], biases: list[np.ndarray], out_activation: str) -> np.ndarray:
         dtype = weights[0].dtype

@@ -83,7 +83,7 @@ def _is_plain(estimator: Any, X: Any, dtype: Any) -> bool:
     )
 
 
-def check_samples(estimator: Any, X: Any, *, dtype: Any, reset: bool) -> Any:
+def check_samples(estimator: Any, X: Any, *, dtype: Any, reset: bool, assume_finite: bool = False) -> Any:
     """Return `X` as a finite 2-D array, or a sparse matrix by rows, of one of the given dtypes.
 
     Parameters
@@ -96,12 +96,21 @@ def check_samples(estimator: Any, X: Any, *, dtype: Any, reset: bool) -> Any:
         Wanted dtypes; `X` is kept as it is if it has one of them, and otherwise converted to the first.
     reset : bool
         Whether this is the first time that the estimator sees data.
+    assume_finite : bool
+        Whether to leave it to others to find NaN and infinity.
     """
     if not reset and _is_plain(estimator, X, dtype):
         return X
     # Where a cast to float32 overflows, the infinity is reported as an error.
     with naming("X"), np.errstate(over="ignore", invalid="ignore"):
-        X = validate_data(estimator, X, dtype=dtype, reset=reset, accept_sparse=["csr", "csc"])
+        X = validate_data(
+            estimator,
+            X,
+            dtype=dtype,
+            reset=reset,
+            accept_sparse=["csr", "csc"],
+            ensure_all_finite=not assume_finite,
+        )
         if not issparse(X):
             return X
         # SciPy converts indices that lie outside of the matrix without a word, and writes outside of its arrays. Its

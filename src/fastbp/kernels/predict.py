@@ -9,7 +9,20 @@ from fastbp.kernels.microkernel import MR, gemm_tile_rows, panel_width
 from fastbp.kernels.output import softmax_rows
 from fastbp.kernels.panels import gather_rows, unpack_rows
 from fastbp.kernels.run import view_network
-from fastbp.kernels.simd import address_pointer, at, line_of, pointer, prefetch
+from fastbp.kernels.simd import (
+    address_pointer,
+    at,
+    first_lanes,
+    fma,
+    hsum,
+    lanes_of,
+    line_of,
+    load,
+    load_where,
+    pointer,
+    prefetch,
+    zeros,
+)
 from fastbp.kernels.sparse import first_layer_rows, samples_from, view_samples
 from fastbp.kernels.step import forward_rows
 
@@ -32,11 +45,31 @@ def _fetch_rows(columns, source, row_stride, first_row, end_row):
 
 
 @inner
+def _all_finite(columns, source, row_stride, rows):
+    """Whether there is neither NaN nor infinity in some columns of a few rows: 0 times either is NaN."""
+    lanes = lanes_of(source)
+    nothing = zeros(source)
+    total = nothing
+    whole = columns // lanes * lanes
+    for row in range(rows):
+        start = at(source, row * row_stride)
+        part = nothing
+        for j in range(0, whole, lanes):
+            part = fma(load(start, j), nothing, part)
+        if whole < columns:
+            part = fma(load_where(start, whole, first_lanes(columns - whole, source)), nothing, part)
+        total = total + part
+    return hsum(total) == 0.0
+
+
+@inner
 def _first_layer(net, weights, work, x, x_row, rows, following):
     """Forward pass of the first layer from rows of x as they lie, without a copy of them in panels.
 
-    `following` rows come after these: the next few are fetched while some are computed.
+    `following` rows come after these: the next few are fetched while some are computed. Returns whether all elements
+    of the rows are finite, which is quickly found out while they are at hand.
     """
+    finite = True
     width = panel_width(work)
     k, columns = entry(net.table, 0, N_IN), entry(net.table, 0, N_OUT)
     target, code = at(work, entry(net.table, 1, H)), net.activation
@@ -57,30 +90,39 @@ def _first_layer(net, weights, work, x, x_row, rows, following):
                 if panel == 0:
                     first = row + FETCHED_AHEAD
                     _fetch_rows(block, at(x, k0), x_row, first, min(first + MR, rows + following))
+                    finite &= _all_finite(block, a, x_row, count)
                 gemm_tile_rows(parts, block, a, x_row, count, w_block, at(z, row * width), k0 > 0)
         bias = at(w, entry(net.table, 0, BIAS_ROW) * width)
         bias_activation_panel(code, columns - panel * width, z, width, bias, 0, tiles * MR)
+    return finite
 
 
 @inner
 def _forward(net, weights, work, x, x_row, x_column, sparse, order, rows, following):
-    """Forward pass of the first `rows` rows of `x`, or of the sparse samples, but for softmax."""
+    """Forward pass of the first `rows` rows of `x`, or of the sparse samples, but for softmax.
+
+    Returns whether they are finite, as far as that is found out: where the elements of a row lie side by side.
+    """
+    finite = True
     padded = (rows + MR - 1) // MR * MR
     if sparse is not None:
         first_layer_rows(net, weights, work, sparse, order, rows, 0, padded)
         forward_rows(net, weights, work, 1, 0, padded)
     elif x_column == 1:
-        _first_layer(net, weights, work, x, x_row, rows, following)
+        finite = _first_layer(net, weights, work, x, x_row, rows, following)
         forward_rows(net, weights, work, 1, 0, padded)
     else:
         h, n_in = at(work, entry(net.table, 0, H)), entry(net.table, 0, N_IN)
         stride = net.row_capacity * panel_width(work)
         gather_rows(n_in, x, x_row, x_column, order, rows, h, stride, 0, padded)
         forward_rows(net, weights, work, 0, 0, padded)
+    return finite
 
 
 @jit
-def predict_rows(network, params, workspace, scratch, x, x_row, x_column, samples, order, result, first, end):
+def predict_rows(
+    network, params, workspace, scratch, x, x_row, x_column, samples, order, result, first, end, only_finite
+):
     """Outputs of the rows ``first:end`` of `x`.
 
     Parameters
@@ -103,6 +145,13 @@ def predict_rows(network, params, workspace, scratch, x, x_row, x_column, sample
         C-contiguous.
     first, end : int
         Rows.
+    only_finite : bool
+        Stop at rows that are not.
+
+    Returns
+    -------
+    bool
+        Whether all rows were done.
     """
     net = view_network(network)
     weights, work, numbers = pointer(params), pointer(workspace), pointer(order)
@@ -115,7 +164,10 @@ def predict_rows(network, params, workspace, scratch, x, x_row, x_column, sample
         rows = min(net.batch, end - row)
         part = samples_from(sparse, row)
         following = end - row - rows
-        _forward(net, weights, work, at(dense, row * x_row), x_row, x_column, part, numbers, rows, following)
+        finite = _forward(net, weights, work, at(dense, row * x_row), x_row, x_column, part, numbers, rows, following)
+        if only_finite and not finite:
+            return False
         if net.output == SOFTMAX:
             softmax_rows(n_out, output, stride, pointer(scratch), 0, (rows + MR - 1) // MR * MR)
         unpack_rows(rows, n_out, output, stride, at(targets, row * n_out), n_out)
+    return True
