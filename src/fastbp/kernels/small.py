@@ -17,6 +17,7 @@ __all__ = ["small_matmul"]
 # Multiply-adds up to which packing does not pay.
 _MOST = 1 << 20
 _FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
+_ndarray = np.ndarray
 
 
 @inner
@@ -27,9 +28,14 @@ def _overlap(p, size, q, length):
 
 @jit
 def _multiply(a, b, out):
-    """out := a . b, C-contiguous matrices of fitting shapes; returns False, and does nothing, where they overlap."""
+    """out := a . b, C-contiguous matrices.
+
+    Returns False, and does nothing, where they are not small, do not fit each other or overlap.
+    """
     rows, k = a.shape
     columns = b.shape[1]
+    if b.shape[0] != k or out.shape[0] != rows or out.shape[1] != columns or not 0 < rows * k * columns <= _MOST:
+        return False
     x, w, z = pointer(a), pointer(b), pointer(out)
     if _overlap(z, rows * columns, x, rows * k) or _overlap(z, rows * columns, w, k * columns):
         return False
@@ -50,20 +56,14 @@ def small_matmul(a: np.ndarray, b: np.ndarray, out: np.ndarray | None) -> np.nda
 
     What is wrong with the arguments, if anything is, is found out by whoever takes them then.
     """
-    if type(a) is not np.ndarray or type(b) is not np.ndarray or not a.flags.carray or not b.flags.carray:
+    # Compiled code asks for everything but the types, which are what it is compiled for.
+    if type(a) is not _ndarray or type(b) is not _ndarray or not a.flags.carray or not b.flags.carray:
         return None
     dtype = a.dtype
-    if b.dtype is not dtype or (dtype is not _FLOAT32 and dtype is not _FLOAT64):
-        return None
-    try:
-        m, k = a.shape
-        rows, n = b.shape
-    except ValueError:  # not two dimensions: cheaper to be told than to ask
-        return None
-    if rows != k or not 0 < m * k * n <= _MOST:
+    if b.dtype is not dtype or (dtype is not _FLOAT32 and dtype is not _FLOAT64) or a.ndim != 2 or b.ndim != 2:
         return None
     if out is None:
-        out = np.empty((m, n), dtype)
-    elif type(out) is not np.ndarray or not out.flags.carray or out.dtype is not dtype or out.shape != (m, n):
+        out = np.empty((a.shape[0], b.shape[1]), dtype)
+    elif type(out) is not _ndarray or not out.flags.carray or out.dtype is not dtype or out.ndim != 2:
         return None
     return out if _multiply(a, b, out) else None
