@@ -70,16 +70,44 @@ def _only_names(bitcode: bytes) -> bytes:
 class _Library:
     """A function's machine code, in the place of one of Numba's libraries."""
 
-    def __init__(self, code: ObjectCode) -> None:
-        self._code = code
+    def __init__(self, machine_code: bytes) -> None:
+        self._addresses = ObjectCode(machine_code, llvm.address_of_symbol).addresses
         self.codegen = self
 
     def get_pointer_to_function(self, name: str) -> int:
-        return self._code.addresses[name]
+        try:
+            return self._addresses[name]
+        except KeyError:
+            raise UnfitCodeError(f"unknown name {name}") from None
 
     def set_env(self, name: str, env: Any) -> None:
         """Tell the code where the Python objects are that it refers to."""
-        ctypes.c_void_p.from_address(self._code.addresses[name]).value = id(env)
+        ctypes.c_void_p.from_address(self.get_pointer_to_function(name)).value = id(env)
+
+
+def _load_without_llvm(target_context: Any, payload: Any) -> Any:
+    """Do what Numba does to come from a stored function to one that can be called, but for LLVM's part of it."""
+    (_, _, (machine_code, _)), fndesc, env, signature, objectmode, lifted, annotation, reload_init, envs = payload
+    library = _Library(machine_code)
+    for initialize in reload_init:
+        initialize()
+    entry_point = target_context.get_executable(library, fndesc, env)
+    for used in envs:
+        library.set_env(used.env_name, used)
+    return compile_result(
+        typing_context=target_context.typing_context,
+        target_context=target_context,
+        library=library,
+        environment=env,
+        entry_point=entry_point,
+        fndesc=fndesc,
+        type_annotation=annotation,
+        signature=signature,
+        objectmode=objectmode,
+        lifted=lifted,
+        reload_init=reload_init,
+        referenced_envs=envs,
+    )
 
 
 class _MachineCode(CompileResultCacheImpl):
@@ -94,30 +122,10 @@ class _MachineCode(CompileResultCacheImpl):
         return ((name, kind, (machine_code, _only_names(bitcode))), *rest)
 
     def rebuild(self, target_context: Any, payload: Any) -> Any:
-        (_, _, (machine_code, _)), fndesc, env, signature, objectmode, lifted, annotation, reload_init, envs = payload
         try:
-            library = _Library(ObjectCode(machine_code, llvm.address_of_symbol))
+            return _load_without_llvm(target_context, payload)
         except UnfitCodeError:
             return super().rebuild(target_context, payload)
-        for initialize in reload_init:
-            initialize()
-        entry_point = target_context.get_executable(library, fndesc, env)
-        for used in envs:
-            library.set_env(used.env_name, used)
-        return compile_result(
-            typing_context=target_context.typing_context,
-            target_context=target_context,
-            library=library,
-            environment=env,
-            entry_point=entry_point,
-            fndesc=fndesc,
-            type_annotation=annotation,
-            signature=signature,
-            objectmode=objectmode,
-            lifted=lifted,
-            reload_init=reload_init,
-            referenced_envs=envs,
-        )
 
 
 class _SourceTreeCache(FunctionCache):

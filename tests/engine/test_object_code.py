@@ -7,6 +7,7 @@ from pathlib import Path
 import llvmlite.binding as llvm
 import pytest
 
+from fastbp import code_cache
 from fastbp.object_code import ObjectCode, UnfitCodeError
 from fastbp.target import IS_X86
 from support.processes import run_well
@@ -188,3 +189,12 @@ def test_the_cache_is_loaded_either_way(tmp_path):
         lines = output.splitlines()
         assert expected.strip() in lines
         assert (int(lines[-1].removeprefix("loaded ")) > 0) is not refuse
+
+
+def test_a_library_says_what_it_lacks():
+    library = code_cache._Library(compiled("define i64 @one() { ret i64 1 }"))
+    assert ctypes.CFUNCTYPE(ctypes.c_int64)(library.get_pointer_to_function("one"))() == 1
+    with pytest.raises(UnfitCodeError, match="unknown name two"):
+        library.get_pointer_to_function("two")
+    with pytest.raises(UnfitCodeError, match="unknown name environment"):
+        library.set_env("environment", object())
