@@ -1,7 +1,7 @@
 """Machine code from the disk into memory, without LLVM.
 
-LLVM's own loader takes 12 MB of a process for kernels of 0.2 MB: code and tables of LLVM that nothing else touches.
-What there is to do fits on a page. A compiler leaves an object file (the ELF format of Linux and the BSDs): sections of
+LLVM's own loader takes 8 MB of a process for kernels of 0.2 MB: code and tables of LLVM that nothing else touches.
+A compiler leaves an object file (the ELF format of Linux and the BSDs): sections of
 code and data, names, and a list of places where the address of a name has to be filled in. Numba lets LLVM compile
 for the "large" code model of x86-64, in which each of these places is a whole address: 64 bits, absolute or counted
 from the place itself.

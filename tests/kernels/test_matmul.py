@@ -198,3 +198,9 @@ def test_any_shape_and_stride(shape, steps, dtype, threads, seed):
     a = rng.standard_normal((m * abs(row_a), k * abs(column_a))).astype(dtype)[::row_a, ::column_a]
     b = rng.standard_normal((k * abs(row_b), n * abs(column_b))).astype(dtype)[::row_b, ::column_b]
     check_matmul(matmul(a, b, out=empty_of(m, n, dtype), n_threads=threads), a, b)
+
+
+def test_what_does_not_fit_is_said_before_memory_is_asked_for():
+    # A result of these rows and columns would be 8 TB.
+    with pytest.raises(ValueError, match=r"^b "):
+        matmul(np.ones((1 << 20, 1)), np.ones((2, 1 << 20)))

@@ -63,6 +63,8 @@ def small_matmul(a: np.ndarray, b: np.ndarray, out: np.ndarray | None) -> np.nda
     if b.dtype is not dtype or (dtype is not _FLOAT32 and dtype is not _FLOAT64) or a.ndim != 2 or b.ndim != 2:
         return None
     if out is None:
+        if a.shape[1] != b.shape[0]:  # what does not fit may want any amount of memory
+            return None
         out = np.empty((a.shape[0], b.shape[1]), dtype)
     elif type(out) is not _ndarray or not out.flags.carray or out.dtype is not dtype or out.ndim != 2:
         return None
