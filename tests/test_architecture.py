@@ -25,12 +25,12 @@ TEXTS = sorted(
 LAYERS = (
     ("budget", "cpus", "initialization", "memory", "optimizers", "pace", "placement", "progress", "target"),
     ("object_code", "threads"),
-    ("code_cache",),
+    ("code_cache", "helpers"),
     ("jit",),
     # The vocabulary: vectors, codes, checks of arguments.
     ("kernels.arguments", "kernels.codes", "kernels.vectors"),
     ("kernels.atomics", "kernels.denormals", "kernels.formula", "kernels.precision", "kernels.simd"),
-    ("kernels.barrier", "kernels.layout", "kernels.microkernel", "kernels.run", "kernels.vmath"),
+    ("kernels.barrier", "kernels.layout", "kernels.microkernel", "kernels.run", "kernels.shares", "kernels.vmath"),
     # Loops over tiles and panels, and what is done to them while they are in cache.
     ("kernels.epilogue", "kernels.gemm", "kernels.peak", "kernels.transpose", "kernels.update"),
     ("kernels.output", "kernels.panels", "kernels.small", "kernels.state"),

@@ -29,12 +29,12 @@ def workspace(size: int, dtype: np.dtype) -> Iterator[np.ndarray]:
 
     Fresh pages cost as much as a small product. Who asks again meanwhile, a handler of signals say, gets others.
     """
-    kept = _local.__dict__.pop(dtype.name, None)
+    kept = _local.__dict__.pop(dtype.char, None)
     if kept is None or kept.size < size:
         kept = aligned_zeros(size, dtype)
     yield kept[:size]
     if kept.nbytes <= _MOST_BYTES_KEPT:
-        setattr(_local, dtype.name, kept)
+        setattr(_local, dtype.char, kept)
 
 
 def addressable(x: np.ndarray, dtype: np.dtype) -> np.ndarray:

@@ -7,64 +7,52 @@ that the two compete. Then both together are slower than one.
 
 import ctypes
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from typing import NamedTuple
 
-__all__ = ["Place", "give_way", "here", "settle", "stay"]
+__all__ = ["Place", "here", "put", "settle"]
 
 
 class Place(NamedTuple):
     """Where a thread runs, and where it may."""
 
     cpu: int
-    allowed: list[int]
+    allowed: frozenset[int]
+
+    def beside(self, thread: int) -> frozenset[int]:
+        """Return a CPU for the thread of that number: this one's for number 0, and for others the next ones."""
+        if self.cpu not in self.allowed:  # it has been moved just now
+            return self.allowed
+        cpus = sorted(self.allowed)
+        return frozenset([cpus[(cpus.index(self.cpu) + thread) % len(cpus)]])
 
 
 @cache
-def _function(name: str) -> Callable[[], int] | None:
+def _cpu_query() -> Callable[[], int] | None:
     try:
-        return ctypes.CDLL(None)[name]
+        return ctypes.CDLL(None)["sched_getcpu"]
     except (AttributeError, OSError, TypeError):  # no such function, or (Windows) no way to ask for it by name
         return None
 
 
 def here() -> Place | None:
-    """Return the place of the calling thread, or None where the system does not tell or leaves no choice."""
-    query = _function("sched_getcpu")
+    """Return the place of the calling thread, or None where the system does not tell, or takes no orders."""
+    query = _cpu_query()
     if query is None or not hasattr(os, "sched_setaffinity"):
         return None
-    place = Place(query(), sorted(os.sched_getaffinity(0)))
-    return place if place.cpu in place.allowed and len(place.allowed) > 1 else None
+    return Place(query(), frozenset(os.sched_getaffinity(0)))
 
 
-@contextmanager
-def stay(caller: Place | None, thread: int) -> Iterator[None]:
-    """Keep the calling thread on a CPU of its own: the caller's, if it is number 0, and for others the next ones."""
-    if caller is None:
-        yield
-        return
-    own = caller.allowed[(caller.allowed.index(caller.cpu) + thread) % len(caller.allowed)]
-    try:
-        os.sched_setaffinity(0, {own})
-    except OSError:  # the CPU has gone, or a container forbids it: the thread runs where it is
-        yield
-        return
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, caller.allowed)
+def put(thread: int, cpus: frozenset[int]) -> None:
+    """Let a thread run on these CPUs only, from now on; it is best asleep. 0 is the calling thread."""
+    with suppress(OSError):  # a CPU has gone, or a container forbids it: the thread runs where it is
+        os.sched_setaffinity(thread, cpus)
 
 
 def settle(caller: Place | None, thread: int) -> None:
-    """Move the calling thread to a CPU of its own, and leave it free to be moved again."""
-    with stay(caller, thread):
-        pass
-
-
-def give_way() -> None:
-    """Let threads that wait for the CPU of this one have it, and for Python, too."""
-    function = _function("sched_yield")
-    if function is not None:
-        function()
+    """Move the calling thread, of that number, to a CPU of its own, and leave it free to be moved again."""
+    if caller is not None:
+        put(0, caller.beside(thread))
+        put(0, caller.allowed)

@@ -6,19 +6,22 @@ import numpy as np
 
 from fastbp.kernels.codes import ACTIVATIONS
 from fastbp.kernels.few import address, few_rows_workspace, predict_few_rows
-from fastbp.kernels.predict import predict_rows
+from fastbp.kernels.predict import predict_shares
+from fastbp.kernels.shares import run_shares
 from fastbp.kernels.vectors import lanes
 from fastbp.memory import addressable, aligned_zeros
 from fastbp.packing import pack_parameters
 from fastbp.plan import layer_sizes, make_network, make_plan, step_flops
 from fastbp.samples import SamplesLike, SparseRows, kernel_samples, place
 from fastbp.target import TARGET
-from fastbp.threads import choose_threads, run_on_threads
+from fastbp.threads import choose_threads
 
 __all__ = ["NonFiniteError", "finds_non_finite", "predict"]
 
 # Rows up to which packing the weights costs more than it saves.
 _FEW = 32
+# Shares of the rows for each thread, if there are so many chunks.
+_SHARES = 8
 
 
 class NonFiniteError(ValueError):
@@ -155,14 +158,11 @@ def _predict_many(
     threads = max(1, min(threads, n_chunks))
     order = np.arange(chunk)
     dense, samples = place(x), kernel_samples(x, 0, 1)
-    done = [False] * threads
 
-    def work(thread: int) -> None:
+    def work(thread: int, shares: np.ndarray) -> bool:
         workspace, scratch = aligned_zeros(plan.workspace, dtype), aligned_zeros(plan.scratch, dtype)
-        first, end = n_chunks * thread // threads * chunk, min(n_chunks * (thread + 1) // threads * chunk, n)
-        done[thread] = predict_rows(
-            network, params, workspace, scratch, *dense, samples, order, result, first, end, only_finite
+        return predict_shares(
+            network, params, workspace, scratch, *dense, samples, order, result, thread, shares, only_finite
         )
 
-    run_on_threads(work, threads, flops)
-    return all(done)
+    return run_shares(work, n_chunks, _SHARES, threads, flops)

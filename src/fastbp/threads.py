@@ -1,4 +1,4 @@
-"""How many threads to use, and running compiled code on them.
+"""How many threads to use, and calls in threads of their own.
 
 Threads are plain Python threads that call one compiled, GIL-free function each with
 its thread number: nothing to install, nothing that a fork or a second fit at the same
@@ -6,21 +6,17 @@ time could trip over.
 """
 
 import math
-import os
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, wait
 
 from fastbp.budget import Claim, part_of
 from fastbp.cpus import allowed_cpus, thread_limit
-from fastbp.placement import give_way, here, settle, stay
+from fastbp.placement import here, settle
 
-__all__ = ["Job", "allowed_cpus", "choose_threads", "claim_threads", "run_on_threads"]
+__all__ = ["Job", "allowed_cpus", "choose_threads", "claim_threads", "uninterrupted"]
 
 # Work that is worth a thread of its own: about ten microseconds of multiply-adds, ten times what a barrier costs.
 _FLOPS_PER_THREAD = 1_000_000.0
-# Work of a thread that takes a few hundredths of a second: so long it may keep its CPU, whoever else comes to want it.
-_BRIEF_FLOPS = 1_000_000_000.0
 
 
 def _useful(flops: float, most: int) -> int:
@@ -73,27 +69,16 @@ def claim_threads(n_threads: int | None, flops: float, most: int) -> Claim:
     return Claim(min(_useful(flops, most), limit), limit)
 
 
-_pool: ThreadPoolExecutor | None = None
-_pool_lock = threading.Lock()
-
-
-def _forget_pool() -> None:
-    """After a fork the child has the pool's bookkeeping, but none of its threads."""
-    global _pool, _pool_lock
-    _pool = None
-    _pool_lock = threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_pool)
-
-
-def _shared_pool() -> ThreadPoolExecutor:
-    global _pool
-    with _pool_lock:
-        if _pool is None:
-            _pool = ThreadPoolExecutor(max_workers=allowed_cpus(), thread_name_prefix="fastbp")
-        return _pool
+def uninterrupted(ended: Callable[[], bool], wait_for_it: Callable[[], object]) -> None:
+    """Wait until ``ended()``, whatever Ctrl-C says: a KeyboardInterrupt meanwhile is raised after that."""
+    interruption = None
+    while not ended():
+        try:
+            wait_for_it()
+        except KeyboardInterrupt as error:
+            interruption = error
+    if interruption is not None:
+        raise interruption
 
 
 class Job:
@@ -131,58 +116,4 @@ class Job:
 
     def finish(self) -> None:
         """Wait until the call has ended. A KeyboardInterrupt meanwhile is raised after that."""
-        _uninterrupted(self._done.is_set, self._done.wait)
-
-
-def _uninterrupted(ended: Callable[[], bool], wait_for_it: Callable[[], object]) -> None:
-    interruption = None
-    while not ended():
-        try:
-            wait_for_it()
-        except KeyboardInterrupt as error:
-            interruption = error
-    if interruption is not None:
-        raise interruption
-
-
-def run_on_threads(work: Callable[[int], None], n_threads: int, flops: float) -> None:
-    """Call ``work(thread)`` for every thread number below `n_threads`; number 0 runs in the calling thread.
-
-    The calls must not wait for each other: on a busy machine they may run one after the other. All have ended when this
-    returns or raises: they work on memory that the caller may let go then.
-
-    Parameters
-    ----------
-    work : callable
-        Called with the number of the thread.
-    n_threads : int
-    flops : float
-        Floating-point operations of all threads.
-    """
-    if n_threads == 1:
-        work(0)
-        return
-    claim = Claim(n_threads, None)
-    caller = here()
-    # What is done before the system would see that two threads compete is done where they are put.
-    brief = flops < n_threads * _BRIEF_FLOPS
-
-    def placed(thread: int) -> None:
-        if brief:
-            with stay(caller, thread):
-                work(thread)
-        else:
-            settle(caller, thread)
-            work(thread)
-
-    pending = [_shared_pool().submit(placed, thread) for thread in range(1, n_threads)]
-    try:
-        with stay(caller if brief else None, 0):
-            # The others may have woken up on this CPU.
-            give_way()
-            work(0)
-    finally:
-        _uninterrupted(lambda: all(future.done() for future in pending), lambda: wait(pending))
-        claim.release()
-    for future in pending:
-        future.result()
+        uninterrupted(self._done.is_set, self._done.wait)

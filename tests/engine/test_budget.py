@@ -13,8 +13,9 @@ import pytest
 
 from fastbp import budget, engine
 from fastbp.budget import Claim, part_of
+from fastbp.helpers import run_on_threads
 from fastbp.session import Session
-from fastbp.threads import choose_threads, run_on_threads
+from fastbp.threads import choose_threads
 from support.networks import assert_identical, make_optimizer, make_problem, train
 
 

@@ -49,4 +49,4 @@ def test_an_error_and_a_large_piece_leave_nothing():
     address(fastbp.memory._MOST_BYTES_KEPT // 8 + 1)
     assert not vars(fastbp.memory._local)
     address(1000)
-    assert vars(fastbp.memory._local).keys() == {"float64"}
+    assert vars(fastbp.memory._local).keys() == {"d"}

@@ -1,12 +1,14 @@
-"""Threads that work for a moment do so on CPUs of their own, and have all CPUs again when they are done."""
+"""Threads that work for a moment do so on CPUs of their own, and callers have all CPUs again when they are done."""
 
 import os
+import time
 
 import pytest
 
-from fastbp import placement
-from fastbp.placement import give_way, here, settle, stay
-from fastbp.threads import Job, run_on_threads
+from fastbp import helpers, placement
+from fastbp.helpers import run_on_threads
+from fastbp.placement import Place, here, put, settle
+from fastbp.threads import Job
 
 pytestmark = pytest.mark.skipif(
     not hasattr(os, "sched_setaffinity") or len(os.sched_getaffinity(0)) < 2,
@@ -16,14 +18,30 @@ pytestmark = pytest.mark.skipif(
 MOMENT, LONG = 1e6, 1e15
 
 
-def affinities(flops, n_threads=2):
-    """CPUs that each thread may use while it works."""
+def affinities(flops, n_threads=2, failing=None):
+    """CPUs that each thread may use while it works; all work at the same time."""
     seen = {}
-    run_on_threads(lambda thread: seen.update({thread: os.sched_getaffinity(0)}), n_threads, flops)
+
+    def work(thread):
+        seen[thread] = os.sched_getaffinity(0)
+        end = time.monotonic() + 20
+        while len(seen) < n_threads and time.monotonic() < end:
+            time.sleep(0.001)
+        if thread == failing:
+            raise ZeroDivisionError
+        return False
+
+    run_on_threads(work, n_threads, flops)
     return [seen[thread] for thread in range(n_threads)]
 
 
-def test_a_moments_work_stays_where_it_is_put():
+@pytest.fixture
+def rested(monkeypatch):
+    """Take every helper for one that has slept for long."""
+    monkeypatch.setattr(helpers, "_REST", -1.0)
+
+
+def test_a_moments_work_stays_where_it_is_put(rested):
     everywhere = os.sched_getaffinity(0)
     for _ in range(20):
         first, second = affinities(MOMENT)
@@ -32,63 +50,63 @@ def test_a_moments_work_stays_where_it_is_put():
         assert os.sched_getaffinity(0) == everywhere
 
 
-def test_long_work_may_be_moved():
+def test_one_call_after_the_other_the_caller_is_left_alone(monkeypatch):
+    monkeypatch.setattr(helpers, "_REST", 1e6)
     everywhere = os.sched_getaffinity(0)
+    affinities(MOMENT)
+    first, second = affinities(MOMENT)
+    assert first == everywhere
+    assert len(second) == 1
+
+
+def test_long_work_may_be_moved(rested):
+    everywhere = os.sched_getaffinity(0)
+    affinities(MOMENT)
     assert affinities(LONG) == [everywhere, everywhere], "and nothing remains of what was before"
 
 
-def test_threads_in_excess_share():
-    assert all(len(cpus) == 1 for cpus in affinities(MOMENT, 7))
-    assert affinities(LONG)[1] == os.sched_getaffinity(0)
-
-
 @pytest.mark.parametrize("failing", [0, 1])
-def test_after_an_error_too(failing):
-    def work(thread):
-        if thread == failing:
-            raise ZeroDivisionError
-
+def test_after_an_error_too(failing, rested):
     everywhere = os.sched_getaffinity(0)
     with pytest.raises(ZeroDivisionError):
-        run_on_threads(work, 2, MOMENT)
+        affinities(MOMENT, failing=failing)
     assert os.sched_getaffinity(0) == everywhere
     assert affinities(LONG)[1] == everywhere
 
 
-def test_the_callers_own_choice_is_kept():
+def test_the_callers_own_choice_is_kept(rested):
     before = os.sched_getaffinity(0)
+    affinities(MOMENT)
     try:
         os.sched_setaffinity(0, {min(before)})
-        assert here() is None, "no choice is left"
-        assert affinities(MOMENT)[0] == {min(before)}
+        assert affinities(MOMENT) == [{min(before)}] * 2
         assert os.sched_getaffinity(0) == {min(before)}
     finally:
         os.sched_setaffinity(0, before)
 
 
-def test_a_system_that_refuses(monkeypatch):
+def test_a_system_that_refuses(monkeypatch, rested):
     def refuse(pid, cpus):
         raise PermissionError
 
     everywhere = os.sched_getaffinity(0)
+    monkeypatch.setattr(helpers, "_helpers", [])
     monkeypatch.setattr(os, "sched_setaffinity", refuse)
     assert affinities(MOMENT) == [everywhere, everywhere]
 
 
-def test_a_system_that_does_not_tell(monkeypatch):
+def test_a_system_that_does_not_tell(monkeypatch, rested):
     everywhere = os.sched_getaffinity(0)
-    monkeypatch.setattr(placement, "_function", lambda name: None)
+    monkeypatch.setattr(helpers, "_helpers", [])
+    monkeypatch.setattr(placement, "_cpu_query", lambda: None)
     assert here() is None
-    give_way()
     assert affinities(MOMENT) == [everywhere, everywhere]
 
 
 def test_numbers_are_counted_from_the_callers_cpu():
-    caller = here()
-    for thread in range(len(caller.allowed)):
-        with stay(caller, thread):
-            (cpu,) = os.sched_getaffinity(0)
-        assert (caller.allowed.index(cpu) - caller.allowed.index(caller.cpu)) % len(caller.allowed) == thread
+    place = Place(5, frozenset({0, 3, 5, 9}))
+    assert [set(place.beside(thread)) for thread in range(6)] == [{5}, {9}, {0}, {3}, {5}, {9}]
+    assert Place(4, place.allowed).beside(1) == place.allowed, "moved between two looks"
 
 
 def test_a_settled_thread_is_free():
@@ -98,3 +116,9 @@ def test_a_settled_thread_is_free():
     job.finish()
     settle(here(), 1)
     assert [*seen, os.sched_getaffinity(0)] == [everywhere, everywhere]
+
+
+def test_a_cpu_that_is_not_there():
+    everywhere = os.sched_getaffinity(0)
+    put(0, frozenset({max(everywhere) + 1000}))
+    assert os.sched_getaffinity(0) == everywhere

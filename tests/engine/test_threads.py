@@ -13,7 +13,7 @@ from fastbp.pace import Pace
 from fastbp.prediction import predict
 from fastbp.session import Session
 from fastbp.target import TARGET
-from fastbp.threads import choose_threads, run_on_threads
+from fastbp.threads import choose_threads
 from support.lattice import DTYPES, HIDDEN, panel_width
 from support.networks import LOSSES, OPTIMIZERS, assert_identical, check_training, make_optimizer, make_problem, train
 
@@ -184,26 +184,6 @@ def test_setting_by_environment(cores, monkeypatch):
         monkeypatch.setenv("FASTBP_NUM_THREADS", wrong)
         with pytest.raises(ValueError, match="FASTBP_NUM_THREADS"):
             choose_threads(None, 1e12, 100)
-
-
-def test_errors_of_workers_reach_the_caller():
-    done = []
-
-    def work(thread):
-        if thread == 2:
-            raise ZeroDivisionError("in a worker")
-        done.append(thread)
-
-    with pytest.raises(ZeroDivisionError, match="in a worker"):
-        run_on_threads(work, 4, 1e6)
-    assert sorted(done) == [0, 1, 3]
-
-
-def test_every_share_is_done_once_whatever_the_number():
-    for n_threads in (1, 2, 5, 40):
-        seen = []
-        run_on_threads(seen.append, n_threads, 1e6)
-        assert sorted(seen) == list(range(n_threads))
 
 
 def test_a_session_without_epochs(rng):

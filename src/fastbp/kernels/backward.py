@@ -17,13 +17,14 @@ from fastbp.kernels.epilogue import activation_gradient_panel
 from fastbp.kernels.gemm import gemm_panel, panel_count, panel_parts, panel_vectors
 from fastbp.kernels.microkernel import MR, NV, gemm_tile_transposed, panel_width
 from fastbp.kernels.panels import pack_rows, unpack_rows
+from fastbp.kernels.shares import begin_shares, end_shares, next_share, run_shares
 from fastbp.kernels.simd import address_pointer, at, pointer
 from fastbp.kernels.state import LinearState, optimizer_scalars
 from fastbp.kernels.update import Scalars, sum_rows, update_tile
 from fastbp.kernels.vectors import lanes
 from fastbp.memory import workspace
 from fastbp.optimizers import SGD, Adam
-from fastbp.threads import choose_threads, run_on_threads
+from fastbp.threads import choose_threads
 
 __all__ = ["linear_backward", "linear_backward_update"]
 
@@ -31,6 +32,7 @@ STORE = int(Optimizer.STORE)
 ADAM = int(Optimizer.ADAM)
 _CHUNK = 192  # rows whose share of dx is in cache at a time
 _KC = 192
+_SHARES = 2  # of a phase for each thread
 
 HIDDEN = {name: ACTIVATIONS[name] for name in ("identity", "relu", "tanh", "logistic")}
 
@@ -72,41 +74,35 @@ class _Panels(NamedTuple):
 
 
 @jit
-def _pack_transposed(shape, operands, panels, first, end):
-    """Some panels of w^T."""
-    like = pointer(panels.transposed)
+def _transpose_phase(shape, operands, panels, thread, shares):
+    """What one thread packs of w^T, in panels."""
+    like, table = pointer(panels.transposed), pointer(shares)
     width = panel_width(like)
-    row, column = operands.w_strides
-    for panel in range(first, end):
-        target = at(like, panel * shape.n_out * width)
-        columns = min(width, shape.n_in - panel * width)
-        pack_rows(
-            shape.n_out,
-            columns,
-            address_pointer(operands.w, like),
-            panel * width * row,
-            column,
-            row,
-            target,
-            0,
-        )
+    w, (row, column) = address_pointer(operands.w, like), operands.w_strides
+    begin_shares(table)
+    first, end = next_share(table)
+    while first < end:
+        for panel in range(first, end):
+            columns = min(width, shape.n_in - panel * width)
+            target = at(like, panel * shape.n_out * width)
+            pack_rows(shape.n_out, columns, w, panel * width * row, column, row, target, 0)
+        first, end = next_share(table)
+    return end_shares(table, thread)
 
 
-@jit
-def _row_phase(shape, operands, panels, scratch, dx, stride, first, end, activation, kc):
+@inner
+def _rows(shape, operands, panels, scratch, dx, stride, first, end, activation, kc):
     """Rows ``first:end`` (multiples of MR but for the last) of the packed operands, and of dx."""
     like = pointer(scratch)
     width = panel_width(like)
     x, dz = pointer(panels.x), pointer(panels.dz)
+    x_source, dz_source = address_pointer(operands.x, like), address_pointer(operands.dz, like)
+    (x_row, x_column), (dz_row, dz_column) = operands.x_strides, operands.dz_strides
     for row in range(first, end, _CHUNK):
         count = min(_CHUNK, end - row)
         place = row * width
-        x_row, x_column = operands.x_strides
-        source = address_pointer(operands.x, like)
-        pack_rows(count, shape.n_in, source, row * x_row, x_row, x_column, at(x, place), stride)
-        dz_row, dz_column = operands.dz_strides
-        source = address_pointer(operands.dz, like)
-        pack_rows(count, shape.n_out, source, row * dz_row, dz_row, dz_column, at(dz, place), stride)
+        pack_rows(count, shape.n_in, x_source, row * x_row, x_row, x_column, at(x, place), stride)
+        pack_rows(count, shape.n_out, dz_source, row * dz_row, dz_row, dz_column, at(dz, place), stride)
         for panel in range(panel_count(shape.n_in, like)):
             columns = shape.n_in - panel * width
             w_panel = at(pointer(panels.transposed), panel * shape.n_out * width)
@@ -116,6 +112,18 @@ def _row_phase(shape, operands, panels, scratch, dx, stride, first, end, activat
             activation_gradient_panel(activation, columns, like, at(x, panel * stride + place), 0, count)
             target = at(address_pointer(dx, like), row * shape.n_in + panel * width)
             unpack_rows(count, min(width, columns), like, 0, target, shape.n_in)
+
+
+@jit
+def _row_phase(shape, operands, panels, scratch, dx, stride, thread, shares, activation, kc):
+    """What one thread does of the packed operands' rows, and of dx."""
+    table = pointer(shares)
+    begin_shares(table)
+    first, end = next_share(table)
+    while first < end:
+        _rows(shape, operands, panels, scratch, dx, stride, first * MR, min(end * MR, shape.rows), activation, kc)
+        first, end = next_share(table)
+    return end_shares(table, thread)
 
 
 @inner
@@ -136,8 +144,8 @@ def _spend(rows, vectors, columns, n_out, scratch, optimizer, scalars, weight_de
         unpack_rows(rows, columns, v_tile, 0, v, n_out)
 
 
-@jit
-def _tile_phase(shape, panels, targets, scratch, stride, first, end, optimizer, scalars, weight_decay):
+@inner
+def _tiles(shape, panels, targets, scratch, stride, first, end, optimizer, scalars, weight_decay):
     """Tiles of MR rows of dw from tile row `first` to `end`; the one after the last row of dw is db."""
     acc = pointer(scratch)
     width = panel_width(acc)
@@ -172,6 +180,18 @@ def _tile_phase(shape, panels, targets, scratch, stride, first, end, optimizer, 
             )
 
 
+@jit
+def _tile_phase(shape, panels, targets, scratch, stride, thread, shares, optimizer, scalars, weight_decay):
+    """What one thread does of dw and db."""
+    table = pointer(shares)
+    begin_shares(table)
+    first, end = next_share(table)
+    while first < end:
+        _tiles(shape, panels, targets, scratch, stride, first, end, optimizer, scalars, weight_decay)
+        first, end = next_share(table)
+    return end_shares(table, thread)
+
+
 def _strides(array: np.ndarray) -> tuple[int, int]:
     return array.strides[0] // array.itemsize, array.strides[1] // array.itemsize
 
@@ -203,26 +223,24 @@ def _run(
     dx = np.empty((shape.rows, shape.n_in), dtype=dtype)
     code = int(Activation.IDENTITY if activation is None else HIDDEN[activation])
 
-    def share(thread: int, units: int) -> tuple[int, int]:
-        return units * thread // count, units * (thread + 1) // count
-
-    def transpose(thread: int) -> None:
-        _pack_transposed(shape, operands, panels, *share(thread, in_panels))
-
-    def rows(thread: int) -> None:
-        first, end = share(thread, row_tiles)
-        end = min(end * MR, shape.rows)
-        _row_phase(shape, operands, panels, scratch[thread], dx.ctypes.data, stride, first * MR, end, code, kc)
-
-    def tiles(thread: int) -> None:
-        first, end = share(thread, in_tiles)
-        _tile_phase(shape, panels, targets, scratch[thread], stride, first, end, optimizer, scalars, weight_decay)
-
     with workspace(sum(sizes), dtype) as memory:
         pieces = [memory[end - size : end] for size, end in zip(sizes, accumulate(sizes), strict=True)]
         panels, scratch = _Panels(*pieces[:3]), pieces[3:]
-        for phase in (transpose, rows, tiles):
-            run_on_threads(phase, count, flops)
+
+        def transpose(thread: int, shares: np.ndarray) -> bool:
+            return _transpose_phase(shape, operands, panels, thread, shares)
+
+        def rows(thread: int, shares: np.ndarray) -> bool:
+            out = dx.ctypes.data
+            return _row_phase(shape, operands, panels, scratch[thread], out, stride, thread, shares, code, kc)
+
+        def tiles(thread: int, shares: np.ndarray) -> bool:
+            return _tile_phase(
+                shape, panels, targets, scratch[thread], stride, thread, shares, optimizer, scalars, weight_decay
+            )
+
+        for phase, units in ((transpose, in_panels), (rows, row_tiles), (tiles, in_tiles)):
+            run_shares(phase, units, _SHARES, count, flops)
     return dx
 
 

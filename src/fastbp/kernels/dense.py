@@ -12,14 +12,15 @@ from fastbp.jit import inner, jit
 from fastbp.kernels.arguments import check_disjoint, check_matrix, check_output, check_vector
 from fastbp.kernels.codes import ACTIVATIONS, Activation
 from fastbp.kernels.epilogue import bias_activation_panel
-from fastbp.kernels.gemm import panel_parts, prefetch_share
+from fastbp.kernels.gemm import panel_count, panel_parts, prefetch_share
 from fastbp.kernels.microkernel import MR, NV, gemm_tile_rows, panel_width
 from fastbp.kernels.panels import pack_rows, unpack_rows
+from fastbp.kernels.shares import begin_shares, end_shares, next_share, run_shares
 from fastbp.kernels.simd import address_pointer, at, lanes_of, pointer, store, zeros
 from fastbp.kernels.small import small_matmul
 from fastbp.kernels.vectors import lanes
 from fastbp.memory import workspace
-from fastbp.threads import choose_threads, run_on_threads
+from fastbp.threads import choose_threads
 
 __all__ = ["linear", "matmul"]
 
@@ -30,14 +31,16 @@ _BLOCK_BYTES = 1 << 19
 _MC = 192
 _GROUP_BYTES = 1 << 20
 _KC = 528
+# Shares of the panels of w for each thread, where there are few rows.
+_SHARES = 2
 
 IDENTITY = int(Activation.IDENTITY)
 ELEMENTWISE = {name: code for name, code in ACTIVATIONS.items() if code != Activation.SOFTMAX}
 
 
 @jit
-def _linear_block(workspace, x, w, bias, out, shape, strides, rows, panels, blocks, activation):
-    """One thread's share of ``out = act(x . w + bias)``.
+def _linear_shares(workspace, x, w, bias, out, shape, strides, thread, shares, by_rows, keep, blocks, activation):
+    """What one thread does of ``out = act(x . w + bias)``.
 
     Parameters
     ----------
@@ -48,15 +51,23 @@ def _linear_block(workspace, x, w, bias, out, shape, strides, rows, panels, bloc
     shape : (m, k, n)
     strides : (x row, w row, w column)
         In elements; `out` is C-contiguous.
-    rows, panels : (first, end)
-        Share of the rows and of the column panels of the result.
+    thread : int
+    shares : array, [read+write]
+        See `shares`; of tiles of rows `by_rows`, otherwise of panels of columns.
+    by_rows : bool
+    keep : bool
+        Whether packed panels of w are kept for the next rows.
     blocks : (mc, kc, group)
         Rows of x taken at a time, block of the sum, panels of w packed at a time.
     activation : int
+
+    Returns
+    -------
+    bool
+        See `shares.end_shares`.
     """
-    _, k, n = shape
+    m, k, n = shape
     mc, kc, group = blocks
-    keep = rows[1] - rows[0] > mc
     like = pointer(workspace)
     width = panel_width(like)
     c = like
@@ -65,23 +76,36 @@ def _linear_block(workspace, x, w, bias, out, shape, strides, rows, panels, bloc
     for j in range(0, width, lanes_of(like)):
         store(no_bias, j, zeros(like))
     samples, weights, result = address_pointer(x, like), address_pointer(w, like), address_pointer(out, like)
-    for row in range(rows[0], rows[1], mc):
-        count = min(mc, rows[1] - row)
-        a = at(samples, row * strides[0])
-        for panel in range(panels[0], panels[1]):
-            first = panel * width
-            columns = min(width, n - first)
-            place = panel - panels[0] if keep else (panel - panels[0]) % group
-            if row == rows[0] and (panel - panels[0]) % group == 0:
-                end = min(min(panel + group, panels[1]) * width, n)
-                packed = at(b, place * k * width)
-                pack_rows(k, end - first, weights, first * strides[2], strides[1], strides[2], packed, k * width)
-            if bias != 0:
-                # A whole vector of biases may reach beyond their array: they are copied like any other row.
-                pack_rows(1, columns, address_pointer(bias, like), first, 0, 1, no_bias, 0)
-            code = activation if bias != 0 or activation != IDENTITY else -1
-            target = at(result, row * n + first)
-            _panel(k, columns, a, strides[0], at(b, place * k * width), c, count, kc, no_bias, code, target, n)
+    table = pointer(shares)
+    packed = False
+    begin_shares(table)
+    first_unit, end_unit = next_share(table)
+    while first_unit < end_unit:
+        first_row, end_row, first_panel, end_panel = 0, m, first_unit, end_unit
+        if by_rows:
+            first_row, end_row = first_unit * MR, min(end_unit * MR, m)
+            first_panel, end_panel = 0, panel_count(n, like)
+        for row in range(first_row, end_row, mc):
+            count = min(mc, end_row - row)
+            a = at(samples, row * strides[0])
+            for panel in range(first_panel, end_panel):
+                first = panel * width
+                columns = min(width, n - first)
+                place = panel - first_panel if keep else (panel - first_panel) % group
+                if not packed and (panel - first_panel) % group == 0:
+                    end = min(min(panel + group, end_panel) * width, n)
+                    target = at(b, place * k * width)
+                    pack_rows(k, end - first, weights, first * strides[2], strides[1], strides[2], target, k * width)
+                if bias != 0:
+                    # A whole vector of biases may reach beyond their array: they are copied like any other row.
+                    pack_rows(1, columns, address_pointer(bias, like), first, 0, 1, no_bias, 0)
+                code = activation if bias != 0 or activation != IDENTITY else -1
+                target = at(result, row * n + first)
+                _panel(k, columns, a, strides[0], at(b, place * k * width), c, count, kc, no_bias, code, target, n)
+            packed = keep
+        packed = keep and by_rows
+        first_unit, end_unit = next_share(table)
+    return end_shares(table, thread)
 
 
 @inner
@@ -123,34 +147,34 @@ def _linear(
     flops = 2.0 * m * k * n
     count = choose_threads(threads, flops, max(row_tiles, w_panels))
     by_rows = row_tiles >= 4 * count or row_tiles >= w_panels
-    units = row_tiles if by_rows else w_panels
     mc = min(max(_MC, _BLOCK_BYTES // (k * dtype.itemsize) // MR * MR), row_tiles * MR)
     group = min(max(1, _GROUP_BYTES // (k * width * dtype.itemsize)), w_panels)
+    # Fewer rows than mc at a time would wait for the panels of w, which come from afar again.
+    each = math.ceil(m / (count * mc)) if by_rows else _SHARES
+    keep = each > 1 if by_rows else m > mc
+    kept = w_panels if by_rows else math.ceil(w_panels / min(each * count, w_panels))
+    size = (mc + 1) * width + (kept if keep else group) * k * width
     strides = tuple(s // dtype.itemsize for s in (x.strides[0], *w.strides))
-    bias = 0 if b is None else b.ctypes.data
 
-    def work(thread: int) -> None:
-        first, end = units * thread // count, units * (thread + 1) // count
-        rows = (min(first * MR, m), min(end * MR, m)) if by_rows else (0, m)
-        panels = (0, w_panels) if by_rows else (first, end)
-        w_kept = panels[1] - panels[0] if rows[1] - rows[0] > mc else group
-        size = (mc + 1) * width + w_kept * k * width
+    def work(thread: int, shares: np.ndarray) -> bool:
         with workspace(size, dtype) as memory:
-            _linear_block(
+            return _linear_shares(
                 memory,
                 x.ctypes.data,
                 w.ctypes.data,
-                bias,
+                0 if b is None else b.ctypes.data,
                 out.ctypes.data,
                 (m, k, n),
                 strides,
-                rows,
-                panels,
+                thread,
+                shares,
+                by_rows,
+                keep,
                 (mc, kc, group),
                 code,
             )
 
-    run_on_threads(work, count, flops)
+    run_shares(work, row_tiles if by_rows else w_panels, each, count, flops)
 
 
 def _check_out(out: np.ndarray | None, m: int, n: int, inputs: dict[str, np.ndarray | None]) -> np.ndarray:

@@ -9,6 +9,7 @@ from fastbp.kernels.microkernel import MR, gemm_tile_rows, panel_width
 from fastbp.kernels.output import softmax_rows
 from fastbp.kernels.panels import gather_rows, unpack_rows
 from fastbp.kernels.run import view_network
+from fastbp.kernels.shares import begin_shares, end_shares, next_share, stop_shares
 from fastbp.kernels.simd import (
     address_pointer,
     at,
@@ -26,7 +27,7 @@ from fastbp.kernels.simd import (
 from fastbp.kernels.sparse import first_layer_rows, samples_from, view_samples
 from fastbp.kernels.step import forward_rows
 
-__all__ = ["predict_rows"]
+__all__ = ["predict_shares"]
 
 SOFTMAX = int(Activation.SOFTMAX)
 # Rows of x are fetched from memory while those so far in front of them are computed.
@@ -119,11 +120,22 @@ def _forward(net, weights, work, x, x_row, x_column, sparse, order, rows, follow
     return finite
 
 
+@inner
+def _write_outputs(net, work, scratch, rows, targets):
+    """Outputs of a chunk, out of its panels."""
+    output = at(work, entry(net.table, net.layers - 1, DZ))
+    n_out = entry(net.table, net.layers - 1, N_OUT)
+    stride = net.row_capacity * panel_width(work)
+    if net.output == SOFTMAX:
+        softmax_rows(n_out, output, stride, scratch, 0, (rows + MR - 1) // MR * MR)
+    unpack_rows(rows, n_out, output, stride, targets, n_out)
+
+
 @jit
-def predict_rows(
-    network, params, workspace, scratch, x, x_row, x_column, samples, order, result, first, end, only_finite
+def predict_shares(
+    network, params, workspace, scratch, x, x_row, x_column, samples, order, result, thread, shares, only_finite
 ):
-    """Outputs of the rows ``first:end`` of `x`.
+    """What one thread does of the outputs of all rows of `x`.
 
     Parameters
     ----------
@@ -143,31 +155,34 @@ def predict_rows(
         0, 1, 2, ...
     result : array, (n, n_out), [write]
         C-contiguous.
-    first, end : int
-        Rows.
+    thread : int
+    shares : array, [read+write]
+        Shares of the chunks; see `shares`.
     only_finite : bool
-        Stop at rows that are not.
+        Stop all threads at rows that are not.
 
     Returns
     -------
     bool
-        Whether all rows were done.
+        See `shares.end_shares`.
     """
     net = view_network(network)
     weights, work, numbers = pointer(params), pointer(workspace), pointer(order)
     dense, targets = address_pointer(x, work), pointer(result)
     sparse = view_samples(samples, 0)
-    output = at(work, entry(net.table, net.layers - 1, DZ))
-    n_out = entry(net.table, net.layers - 1, N_OUT)
-    stride = net.row_capacity * panel_width(work)
-    for row in range(first, end, net.batch):
-        rows = min(net.batch, end - row)
-        part = samples_from(sparse, row)
-        following = end - row - rows
-        finite = _forward(net, weights, work, at(dense, row * x_row), x_row, x_column, part, numbers, rows, following)
-        if only_finite and not finite:
-            return False
-        if net.output == SOFTMAX:
-            softmax_rows(n_out, output, stride, pointer(scratch), 0, (rows + MR - 1) // MR * MR)
-        unpack_rows(rows, n_out, output, stride, at(targets, row * n_out), n_out)
-    return True
+    n, n_out = result.shape
+    table = pointer(shares)
+    begin_shares(table)
+    first, end = next_share(table)
+    while first < end:
+        end_row = min(end * net.batch, n)
+        for row in range(first * net.batch, end_row, net.batch):
+            rows = min(net.batch, end_row - row)
+            source, part, following = at(dense, row * x_row), samples_from(sparse, row), end_row - row - rows
+            finite = _forward(net, weights, work, source, x_row, x_column, part, numbers, rows, following)
+            if only_finite and not finite:
+                stop_shares(table)
+                return end_shares(table, thread)
+            _write_outputs(net, work, pointer(scratch), rows, at(targets, row * n_out))
+        first, end = next_share(table)
+    return end_shares(table, thread)

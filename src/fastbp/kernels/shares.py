@@ -1,0 +1,94 @@
+"""Work that threads take in shares, one after the other, until none is left.
+
+Threads start late, by a twentieth of a millisecond or by five, and run at the pace that
+other programs leave them: where each has a fixed part of the work, all wait for the
+slowest. So there are a few shares for each thread, and who is done with one takes the
+next. Results of different shares lie apart: who takes which changes no bit.
+
+A thread in compiled code calls `begin_shares`, then `next_share` until there is none, and
+then `end_shares`.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from fastbp.helpers import run_on_threads
+from fastbp.jit import inner
+from fastbp.kernels.atomics import atomic_add, atomic_load, atomic_store, spin_hint
+from fastbp.kernels.simd import get
+
+__all__ = ["begin_shares", "end_shares", "next_share", "run_shares", "stop_shares"]
+
+# Places in the table. Those that threads write have a cache line of their own.
+NEXT = 0  # the share to be taken next
+WORKING = 16  # threads that may have one
+STOPPED = 32  # set if the rest was given up
+COUNT = 48  # shares
+BOUNDS = 49  # where each begins, and where the last one ends
+
+# Looks at what others do before the calling thread has Python wait for them: a tenth of a millisecond.
+_LOOKS = 4_000
+
+
+def run_shares(work: Callable[[int, np.ndarray], bool], units: int, each: int, threads: int, flops: float) -> bool:
+    """Call ``work(thread, table)`` in so many threads, to take shares from the table.
+
+    Parameters
+    ----------
+    work : callable
+        Returns what `end_shares` says.
+    units : int
+        What there is to be shared out.
+    each : int
+        Shares for each thread, if all are equally fast. Large ones make better use of caches, small ones of threads.
+    threads : int
+    flops : float
+        Floating-point operations of all units.
+
+    Returns
+    -------
+    bool
+        Whether all was done: nobody called `stop_shares`.
+    """
+    count = min(each * threads, units) if threads > 1 else 1
+    table = np.zeros(BOUNDS + count + 1, dtype=np.int64)
+    table[COUNT] = count
+    table[BOUNDS:] = [units * share // count for share in range(count + 1)]
+    run_on_threads(lambda thread: work(thread, table), threads, flops)
+    return not table[STOPPED]
+
+
+@inner
+def begin_shares(table):
+    """Say that this thread may take shares; `table` is a pointer."""
+    atomic_add(table, WORKING, 1)
+
+
+@inner
+def next_share(table):
+    """Take a share. Returns its first unit and its end: 0 and 0 if there is none left."""
+    share = atomic_add(table, NEXT, 1)
+    if share >= get(table, COUNT):
+        return 0, 0
+    return get(table, BOUNDS + share), get(table, BOUNDS + share + 1)
+
+
+@inner
+def stop_shares(table):
+    """Leave no share to anyone."""
+    atomic_store(table, STOPPED, 1)
+    atomic_store(table, NEXT, get(table, COUNT))
+
+
+@inner
+def end_shares(table, thread):
+    """Say that this thread takes no more. Returns whether all shares are done, where thread 0 learns so in a moment."""
+    atomic_add(table, WORKING, -1)
+    if thread == 0:
+        # Who has a share has said so before it took it, and all have been taken by now.
+        for _ in range(_LOOKS):
+            if atomic_load(table, WORKING) == 0:
+                return True
+            spin_hint()
+    return False

@@ -1,0 +1,190 @@
+"""Helpers are called, waited for as long as they have anything in hand, and kept for the next call."""
+
+import _thread
+import threading
+import time
+
+import pytest
+
+from fastbp import helpers
+from fastbp.cpus import allowed_cpus
+from fastbp.helpers import run_on_threads
+
+MOMENT = 1e6
+
+
+def wait_for(condition, seconds=20):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "not in time"
+        time.sleep(0.001)
+
+
+class Together:
+    """Work during which number 0 waits for all others to begin, and says what it was told to say."""
+
+    def __init__(self, others, *, done):
+        self.began, self.ended = [], []
+        self.threads = {}
+        self._others, self._done = others, done
+
+    def __call__(self, thread):
+        self.began.append(thread)
+        self.threads[thread] = threading.current_thread()
+        if thread == 0:
+            wait_for(lambda: len(self.began) == self._others + 1)
+        else:
+            self.help()
+        self.ended.append(thread)
+        return self._done
+
+    def help(self):
+        pass
+
+
+def test_a_single_thread_needs_no_help():
+    seen = []
+    run_on_threads(seen.append, 1, MOMENT)
+    assert seen == [0]
+
+
+def test_number_0_is_the_caller_and_others_are_kept_for_the_next_call():
+    both = []
+    for _ in range(2):
+        work = Together(1, done=False)
+        run_on_threads(work, 2, MOMENT)
+        assert sorted(work.ended) == [0, 1]
+        assert work.threads[0] is threading.current_thread()
+        both.append(work.threads[1])
+    assert both[0] is both[1] is not threading.current_thread()
+    assert both[0].daemon, "it must not keep a program from ending"
+
+
+def test_no_more_helpers_than_cpus():
+    run_on_threads(lambda thread: False, 40, MOMENT)
+    assert len(helpers._helpers) <= allowed_cpus()
+
+
+def test_a_helper_at_work_is_waited_for():
+    class Slow(Together):
+        def help(self):
+            time.sleep(0.1)
+
+    work = Slow(1, done=False)
+    run_on_threads(work, 2, MOMENT)
+    assert sorted(work.ended) == [0, 1]
+
+
+def test_a_helper_that_finds_nothing_to_do_is_not():
+    class Stuck(Together):
+        def help(self):
+            released.wait()
+
+    released = threading.Event()
+    work = Stuck(1, done=True)
+    run_on_threads(work, 2, MOMENT)
+    assert work.ended == [0]
+    released.set()
+    wait_for(lambda: len(work.ended) == 2)
+
+
+@pytest.mark.skipif(allowed_cpus() < 2, reason="there is one helper for each CPU")
+def test_an_idle_helper_is_called_before_a_busy_one():
+    class Stuck(Together):
+        def help(self):
+            released.wait()
+
+    released = threading.Event()
+    stuck = Stuck(1, done=True)
+    run_on_threads(stuck, 2, MOMENT)
+    work = Together(1, done=False)
+    run_on_threads(work, 2, MOMENT)
+    assert sorted(work.ended) == [0, 1]
+    released.set()
+    wait_for(lambda: len(stuck.ended) == 2)
+
+
+def test_a_call_that_no_helper_has_begun_is_withdrawn():
+    released = threading.Event()
+    seen = []
+    # As many calls as there may be helpers, all of which get stuck.
+    busy = allowed_cpus()
+
+    class Stuck(Together):
+        def help(self):
+            released.wait()
+
+    stuck = Stuck(busy, done=True)
+    run_on_threads(stuck, busy + 1, MOMENT)
+    run_on_threads(seen.append, 2, MOMENT)
+    released.set()
+    wait_for(lambda: len(stuck.ended) == busy + 1)
+    run_on_threads(Together(1, done=False), 2, MOMENT)
+    assert seen == [0]
+
+
+def test_errors_of_helpers_reach_the_caller():
+    class Failing(Together):
+        def help(self):
+            raise ZeroDivisionError("in a helper")
+
+    with pytest.raises(ZeroDivisionError, match="in a helper"):
+        run_on_threads(Failing(1, done=False), 2, MOMENT)
+    # The helper is none the worse for it.
+    work = Together(1, done=False)
+    run_on_threads(work, 2, MOMENT)
+    assert sorted(work.ended) == [0, 1]
+
+
+def test_errors_of_the_caller_wait_for_helpers():
+    class Slow(Together):
+        def __call__(self, thread):
+            super().__call__(thread)
+            if thread == 0:
+                raise ZeroDivisionError
+
+        def help(self):
+            time.sleep(0.1)
+
+    work = Slow(1, done=False)
+    with pytest.raises(ZeroDivisionError):
+        run_on_threads(work, 2, MOMENT)
+    assert sorted(work.ended) == [0, 1]
+
+
+def test_an_interruption_waits_for_helpers():
+    class Interrupting(Together):
+        def help(self):
+            # The caller is waiting by then.
+            time.sleep(0.1)
+            _thread.interrupt_main()
+            time.sleep(0.1)
+
+    work = Interrupting(1, done=False)
+    with pytest.raises(KeyboardInterrupt):
+        run_on_threads(work, 2, MOMENT)
+    assert sorted(work.ended) == [0, 1]
+
+
+def test_callers_side_by_side_and_one_inside_of_the_other():
+    def call(depth):
+        def work(thread):
+            return depth > 0 and thread == 0 and call(depth - 1)
+
+        run_on_threads(work, 3, MOMENT)
+        done.append(depth)
+
+    done = []
+    callers = [threading.Thread(target=call, args=[3], daemon=True) for _ in range(8)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join(20)
+    assert sorted(done) == sorted(list(range(4)) * 8)
+
+
+def test_a_handler_of_signals_may_call_while_it_interrupts_a_call():
+    with helpers._lock:
+        work = Together(1, done=False)
+        run_on_threads(work, 2, MOMENT)
+    assert sorted(work.ended) == [0, 1]
