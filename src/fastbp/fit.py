@@ -8,7 +8,7 @@ a validation set are kept. Nothing here knows about estimators.
 import math
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -17,7 +17,7 @@ import numpy as np
 from fastbp.optimizers import Optimizer
 from fastbp.progress import EpochReport, Observer, report, watch
 from fastbp.samples import SamplesLike
-from fastbp.session import Session
+from fastbp.session import Session, Shuffler
 
 __all__ = ["EpochReport", "History", "Stopping", "train", "watch"]
 
@@ -104,10 +104,6 @@ class History:
         self.loss_curve.append(loss)
 
 
-class _Shuffler(Protocol):
-    def shuffle(self, x: np.ndarray) -> None: ...
-
-
 class _Criterion(Protocol):
     """What "improvement" means in a run."""
 
@@ -180,23 +176,6 @@ def _all_finite(arrays: list[np.ndarray]) -> bool:
     return all(np.isfinite(array).all() for array in arrays)
 
 
-def _orders(n: int, rng: _Shuffler | None) -> Iterator[np.ndarray | None]:
-    """Yield the row order of each epoch: a permutation of the last one, drawn when it is asked for.
-
-    Permutations are composed and never drawn ahead, so that the caller's generator stands where scikit-learn
-    leaves it.
-    """
-    order = np.arange(n)
-    while True:
-        if rng is None:
-            yield None
-        else:
-            permutation = np.arange(n)
-            rng.shuffle(permutation)
-            order = order[permutation]
-            yield order
-
-
 @dataclass
 class _Loop:
     """The epochs of one call of `train`."""
@@ -213,14 +192,16 @@ class _Loop:
     verbose: bool
     observer: Observer | None
 
-    def run(self, rng: _Shuffler | None) -> None:
+    def run(self, rng: Shuffler | None) -> None:
         """Train until something stops it, and say what in `history.stop_reason`."""
-        orders = _orders(self.n_samples, rng)
         while self.history.stop_reason is None:
             if self.observer is not None:
                 self.observer.begin(self._snapshot)
             start = time.perf_counter()
-            loss = np.float64(self.session.epoch(next(orders)))
+            if rng is not None:
+                # Never ahead, so that the caller's generator stands where scikit-learn leaves it.
+                self.session.shuffle(rng)
+            loss = np.float64(self.session.epoch(None))
             seconds = time.perf_counter() - start
             self.history.record(loss, self.n_samples)
             if self.verbose:
@@ -295,7 +276,7 @@ def train(
     weight_decay: float,
     batch_size: int,
     max_epochs: int,
-    rng: _Shuffler | None,
+    rng: Shuffler | None,
     stopping: Stopping,
     history: History,
     sample_weight: np.ndarray | None = None,

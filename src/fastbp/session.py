@@ -5,6 +5,7 @@ and writes them back.
 """
 
 import math
+from typing import Protocol
 
 import numpy as np
 
@@ -15,7 +16,10 @@ from fastbp.packing import pack_parameters, unpack_parameters
 from fastbp.plan import layer_sizes
 from fastbp.samples import SamplesLike
 
-__all__ = ["Session"]
+__all__ = ["Session", "Shuffler"]
+
+# Rows whose places are looked up at a time.
+_PIECE = 1 << 14
 
 
 def _optimizer_code(optimizer: Optimizer) -> OptimizerCode:
@@ -29,6 +33,12 @@ def _set_step_count(optimizer: Adam, t: int) -> None:
     if t > 0:
         correction = math.sqrt(1.0 - optimizer.beta_2**t) / (1.0 - optimizer.beta_1**t)
         optimizer.learning_rate = optimizer.learning_rate_init * correction
+
+
+class Shuffler(Protocol):
+    """What shuffles an array in place: NumPy's generators do."""
+
+    def shuffle(self, x: np.ndarray) -> None: ...
 
 
 class Session(Engine):
@@ -105,13 +115,23 @@ class Session(Engine):
         else:
             self._hyper[:2] = optimizer.learning_rate, optimizer.momentum
 
+    def shuffle(self, rng: Shuffler) -> None:
+        """Shuffle the rows, out of the order that they are in, as `rng` shuffles the numbers of their places."""
+        order, permutation = self._data.order, np.arange(self._n)
+        rng.shuffle(permutation)
+        # Where it lies: a third array would be felt where there are many rows and few columns.
+        for start in range(0, self._n, _PIECE):
+            piece = permutation[start : start + _PIECE]
+            piece[:] = order[piece]
+        np.copyto(order, permutation)
+
     def epoch(self, order: np.ndarray | None) -> float:
         """Train one epoch.
 
         Parameters
         ----------
         order : ndarray of int64, (n,), or None
-            Permutation of the rows; None for their natural order.
+            Permutation of the rows; None for the order that they are in: at first their natural one.
 
         Returns
         -------

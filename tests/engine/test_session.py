@@ -99,6 +99,23 @@ def test_sync_in_between(optimizer, rng):
     assert_identical(Result([*weights, *biases], losses, comp), ref)
 
 
+def test_shuffles_compose(rng):
+    n = 40_000
+    problem = make_problem(rng, (1, 1), n=n, batch_size=n)
+    order, drawn = np.arange(n), np.random.RandomState(3)
+    with open_session(problem, make_optimizer("SGD"), problem.weights, problem.biases) as session:
+        given = np.random.RandomState(3)
+        for _ in range(3):
+            session.shuffle(given)
+            permutation = np.arange(n)
+            drawn.shuffle(permutation)
+            order = order[permutation]
+            np.testing.assert_array_equal(session._data.order, order)
+            session.epoch(None)
+            np.testing.assert_array_equal(session._data.order, order)
+    assert given.randint(1 << 30) == drawn.randint(1 << 30)
+
+
 def test_learning_rate_is_read_at_every_epoch(rng):
     problem = make_problem(rng, (5, 9, 3), epochs=2)
     weights, biases, optimizer = copy.deepcopy(problem.weights), copy.deepcopy(problem.biases), make_optimizer("SGD")

@@ -271,7 +271,12 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
                 self.classes_ = self._label_binarizer.classes_
             else:
                 self._check_classes(unique_labels(y))
-            return self._label_binarizer.transform(y).astype(bool)
+            if self._label_binarizer.y_type_ != "multiclass":
+                return self._label_binarizer.transform(y).astype(bool)
+        # As the binarizer does it, who would have eight bytes for each class of each row.
+        encoded = np.zeros((len(y), len(self.classes_)), dtype=bool)
+        np.put_along_axis(encoded, np.searchsorted(self.classes_, y)[:, None], values=True, axis=1)
+        return encoded
 
     def _check_classes(self, classes: np.ndarray) -> None:
         if self.warm_start:
