@@ -23,7 +23,7 @@ TEXTS = sorted(
 
 # From the bottom up: a module may import from lower layers only. Docs: docs/design.md, "Layers".
 LAYERS = (
-    ("budget", "cpus", "initialization", "memory", "optimizers", "pace", "placement", "progress", "target"),
+    ("budget", "cpus", "imports", "initialization", "memory", "optimizers", "pace", "placement", "progress", "target"),
     ("object_code", "threads"),
     ("code_cache", "helpers"),
     ("jit",),

@@ -38,7 +38,8 @@ def _set_step_count(optimizer: Adam, t: int) -> None:
 class Shuffler(Protocol):
     """What shuffles an array in place: NumPy's generators do."""
 
-    def shuffle(self, x: np.ndarray) -> None: ...
+    def shuffle(self, x: np.ndarray) -> None:
+        """Shuffle an array."""
 
 
 class Session(Engine):

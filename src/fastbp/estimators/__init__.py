@@ -11,7 +11,10 @@ Only public names of scikit-learn are imported. Training itself is `fastbp.fit`;
 scikit-learn.
 """
 
-from fastbp.estimators._classifier import MLPClassifier
-from fastbp.estimators._regressor import MLPRegressor
+from fastbp.imports import importing
+
+with importing("numba"):
+    from fastbp.estimators._classifier import MLPClassifier
+    from fastbp.estimators._regressor import MLPRegressor
 
 __all__ = ["MLPClassifier", "MLPRegressor"]
