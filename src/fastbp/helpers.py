@@ -1,16 +1,15 @@
 """Threads that help for a moment, and then wait to be called again.
 
 To start a thread takes a tenth of a millisecond, to wake one up half of that. A helper is
-put on a CPU other than the caller's before it wakes up (see `placement`), and the caller
-does not wait for one that comes too late to find anything to do.
+put on a CPU of its own, if there are enough, before it wakes up (see `placement`), and
+the caller does not wait for one that comes too late to find anything to do.
 """
 
 import math
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from queue import SimpleQueue
 
 from fastbp.budget import Claim
@@ -24,24 +23,32 @@ __all__ = ["run_on_threads"]
 _BRIEF_FLOPS = 1_000_000_000.0
 # Seconds of sleep after which the system may have gathered threads on few CPUs, to save the others.
 _REST = 0.01
+# Calls that a helper may have at a time.
+_MOST_CALLS = 2
 
 
 class _Call:
-    """What a helper is asked to do, and what becomes of it."""
+    """What a helper is asked to do, and what becomes of it.
 
-    def __init__(self, work: Callable[[int], object], thread: int) -> None:
+    `held` are arrays that it works on by address: whatever happens to the caller, they are there until it has ended.
+    """
+
+    def __init__(self, work: Callable[[int], object], thread: int, held: list[object]) -> None:
         self._work: Callable[[int], object] | None = work
         self.thread = thread
+        self._held: list[object] | None = held
         self.error: BaseException | None = None
-        # Taken once: by the helper that begins with it, or by the caller who wants it no more.
-        self._fate = threading.Lock()
+        # The helper says that it has begun, and then looks whether it is still wanted; the caller says that it is not,
+        # and then looks whether the helper has begun. One of them at least sees the other.
+        self._begun = self._unwanted = self._ended = False
         self._running = threading.Lock()
         self._running.acquire()
 
     def run(self) -> None:
         """Do it, unless it has been withdrawn, and keep an error for the caller."""
-        if self._fate.acquire(blocking=False):
-            with self:
+        self._begun = True
+        with self:
+            if not self._unwanted:
                 assert self._work is not None
                 self._work(self.thread)
 
@@ -50,20 +57,22 @@ class _Call:
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> bool:
         self.error = error
-        self._work = None
+        self._work = self._held = None
+        self._ended = True
         self._running.release()
         return True
 
-    def withdraw(self) -> bool:
-        """Have nothing done. Returns whether that was in time."""
-        return self._fate.acquire(blocking=False)
-
-    def ended(self) -> bool:
-        return not self._running.locked()
+    def withdraw(self) -> None:
+        """Have nothing done, if it has not begun."""
+        self._unwanted = True
+        if not self._begun:
+            self._work = self._held = None
 
     def wait(self) -> None:
-        with self._running:
-            pass
+        """Wait until it has ended, if it has begun; to be called after `withdraw`."""
+        # Who is interrupted while holding the lock finds the call ended when it looks again.
+        if self._begun and not self._ended and self._running.acquire():
+            self._running.release()
 
 
 class _Helper:
@@ -75,8 +84,10 @@ class _Helper:
         self._answered = 0
         self._asleep_since = -math.inf
         self._cpus: frozenset[int] = frozenset()
-        self._thread = threading.Thread(target=self._serve, name="fastbp helper", daemon=True)
-        self._thread.start()
+        thread = threading.Thread(target=self._serve, name="fastbp helper", daemon=True)
+        thread.start()
+        # Threads that only seem to be such (gevent's) have the number of the one that they live in.
+        self._id = None if thread.native_id == threading.get_native_id() else thread.native_id
 
     def _serve(self) -> None:
         while True:
@@ -93,9 +104,9 @@ class _Helper:
         return self.calls() == 0 and time.monotonic() - self._asleep_since > _REST
 
     def call(self, call: _Call, cpus: frozenset[int] | None) -> None:
-        """Have `call` run, on these CPUs."""
-        if cpus is not None and cpus != self._cpus and self._thread.native_id is not None:
-            put(self._thread.native_id, cpus)
+        """Have `call` run, on these CPUs if it sleeps."""
+        if cpus is not None and cpus != self._cpus and self._id is not None and self.calls() == 0:
+            put(self._id, cpus)
             self._cpus = cpus
         self._asked += 1
         self._calls.put(call)
@@ -117,46 +128,50 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_helpers)
 
 
-def _call_helpers(calls: list[_Call], place: Place | None, *, brief: bool) -> bool:
-    """Hand the calls to helpers, no more than there are CPUs; returns whether one of these has rested."""
-    with _lock:
-        # Those first that have nothing else to do.
-        helpers = sorted(_helpers, key=_Helper.calls)[: len(calls)]
-        while (len(helpers) < len(calls) or helpers[-1].calls() > 0) and len(_helpers) < allowed_cpus():
+def _free_helpers(count: int) -> list[_Helper]:
+    """Return helpers with next to nothing to do, no more than `count` and no more than there are CPUs."""
+    helpers = sorted(_helpers, key=_Helper.calls)[:count]
+    while (len(helpers) < count or helpers[-1].calls() > 0) and len(_helpers) < allowed_cpus():
+        try:
             _helpers.append(_Helper())
-            helpers = sorted(_helpers, key=_Helper.calls)[: len(calls)]
+        except RuntimeError:  # there can be no more threads
+            break
+        helpers = sorted(_helpers, key=_Helper.calls)[:count]
+    # One call may be about to end, and no more than one wait behind it.
+    return [helper for helper in helpers if helper.calls() < _MOST_CALLS]
+
+
+def _call_helpers(calls: list[_Call], place: Place | None, *, brief: bool) -> bool:
+    """Hand calls to as many helpers as are free, and withdraw the others; returns whether a helper had rested."""
+    with _lock:
+        helpers = _free_helpers(len(calls))
         rested = any(helper.rested() for helper in helpers)
-        for i, call in enumerate(calls):
+        for helper, call in zip(helpers, calls, strict=False):
             cpus = None
             if place is not None:
                 cpus = place.beside(call.thread) if brief else place.allowed
-            helpers[i % len(helpers)].call(call, cpus)
+            helper.call(call, cpus)
+    for call in calls[len(helpers) :]:
+        call.withdraw()
     return rested
 
 
-def _wait_for(calls: list[_Call]) -> None:
+def _end_calls(calls: list[_Call], *, done: bool) -> None:
+    """Withdraw calls that have not begun and, unless all is `done`, wait for those that have."""
     for call in calls:
-        call.wait()
+        call.withdraw()
+    for call in calls:
+        if not done:
+            call.wait()
 
 
-@contextmanager
-def _kept_at(place: Place | None) -> Iterator[None]:
-    """Keep the calling thread on its CPU."""
-    if place is None:
-        yield
-        return
-    put(0, place.beside(0))
-    try:
-        yield
-    finally:
-        put(0, place.allowed)
-
-
-def run_on_threads(work: Callable[[int], bool], n_threads: int, flops: float) -> None:
+def run_on_threads(
+    work: Callable[[int], bool], n_threads: int, flops: float, held: Iterable[object] = ()
+) -> BaseException | None:
     """Call ``work(0)`` and, in helpers that have time meanwhile, ``work(thread)`` for numbers below `n_threads`.
 
-    When this returns or raises, all calls have ended, for they work on memory that the caller may let go then; but for
-    those that, as number 0 has said, find nothing to do any more.
+    When this returns or raises, all calls have ended; but for those that, as number 0 has said, find nothing to do any
+    more.
 
     Parameters
     ----------
@@ -166,26 +181,42 @@ def run_on_threads(work: Callable[[int], bool], n_threads: int, flops: float) ->
     n_threads : int
     flops : float
         Floating-point operations of all threads.
+    held : iterable
+        Arrays that the work reads or writes by their addresses. Should ever an exception of a signal's handler come
+        through while calls go on, they outlive these.
+
+    Returns
+    -------
+    BaseException or None
+        What a helper has raised.
     """
     if n_threads == 1:
         work(0)
-        return
+        return None
     place, brief = here(), flops < n_threads * _BRIEF_FLOPS
-    calls = [_Call(work, thread) for thread in range(1, n_threads)]
-    done = False
+    arrays = list(held)
+    calls = [_Call(work, thread, arrays) for thread in range(1, n_threads)]
+    done = kept = False
+    claim = Claim(n_threads, None)
     try:
-        rested = _call_helpers(calls, place, brief=brief)
-        claim = Claim(n_threads, None)
-        try:
-            # The system might put this thread beside a helper that has just woken up.
-            with _kept_at(place if brief and rested else None):
-                done = work(0)
-        finally:
-            claim.release()
+        # The system might put this thread beside a helper that has just woken up.
+        kept = _call_helpers(calls, place, brief=brief) and brief and place is not None
+        if kept and place is not None:
+            put(0, place.beside(0))
+        done = work(0)
     finally:
-        begun = [call for call in calls if not call.withdraw()]
-        if not done:
-            uninterrupted(lambda: all(call.ended() for call in begun), lambda: _wait_for(begun))
-    for call in begun:
-        if not done and call.error is not None:
-            raise call.error
+        try:
+            if kept and place is not None:
+                # Not by a function of ours, on whose doorstep a signal might be heard.
+                try:
+                    os.sched_setaffinity(0, place.allowed)
+                except OSError:
+                    kept = False
+        finally:
+            try:
+                uninterrupted(lambda: _end_calls(calls, done=done))
+            finally:
+                claim.release()
+    # Nobody asks for these any more: the caller may let go of the memory below them.
+    arrays.clear()
+    return next((call.error for call in calls if call.error is not None), None)

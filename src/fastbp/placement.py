@@ -7,12 +7,37 @@ that the two compete. Then both together are slower than one.
 
 import ctypes
 import os
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
-from functools import cache
+from functools import cache, lru_cache
+from pathlib import Path
 from typing import NamedTuple
 
 __all__ = ["Place", "here", "put", "settle"]
+
+
+@cache
+def _core(cpu: int) -> str:
+    """Return what the CPUs of one core have in common, where the system tells."""
+    try:
+        return Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list").read_text(encoding="ascii")
+    except OSError:
+        return f"that of {cpu}"
+
+
+@lru_cache
+def _from(cpu: int, allowed: frozenset[int]) -> list[int]:
+    """Return the CPUs from this one on: one of each core, then the second ones, which slow down the first."""
+    cpus = sorted(allowed)
+    first = cpus.index(cpu)
+    cpus = cpus[first:] + cpus[:first]
+    taken: Counter[str] = Counter()
+    ranks = {}
+    for other in cpus:
+        ranks[other] = taken[_core(other)]
+        taken[_core(other)] += 1
+    return sorted(cpus, key=ranks.__getitem__)
 
 
 class Place(NamedTuple):
@@ -22,11 +47,14 @@ class Place(NamedTuple):
     allowed: frozenset[int]
 
     def beside(self, thread: int) -> frozenset[int]:
-        """Return a CPU for the thread of that number: this one's for number 0, and for others the next ones."""
-        if self.cpu not in self.allowed:  # it has been moved just now
+        """Return a CPU for the thread of that number: this one's for number 0, and for others the next ones.
+
+        All that are allowed, if this one is no longer among them.
+        """
+        if self.cpu not in self.allowed:
             return self.allowed
-        cpus = sorted(self.allowed)
-        return frozenset([cpus[(cpus.index(self.cpu) + thread) % len(cpus)]])
+        cpus = _from(self.cpu, self.allowed)
+        return frozenset([cpus[thread % len(cpus)]])
 
 
 @cache

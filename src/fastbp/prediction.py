@@ -165,4 +165,4 @@ def _predict_many(
             network, params, workspace, scratch, *dense, samples, order, result, thread, shares, only_finite
         )
 
-    return run_shares(work, n_chunks, _SHARES, threads, flops)
+    return run_shares(work, n_chunks, _SHARES, threads, flops, (x,))

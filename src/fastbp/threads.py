@@ -69,16 +69,29 @@ def claim_threads(n_threads: int | None, flops: float, most: int) -> Claim:
     return Claim(min(_useful(flops, most), limit), limit)
 
 
-def uninterrupted(ended: Callable[[], bool], wait_for_it: Callable[[], object]) -> None:
-    """Wait until ``ended()``, whatever Ctrl-C says: a KeyboardInterrupt meanwhile is raised after that."""
-    interruption = None
-    while not ended():
-        try:
-            wait_for_it()
-        except KeyboardInterrupt as error:
-            interruption = error
-    if interruption is not None:
-        raise interruption
+class _Kept:
+    """A context in which what is raised is kept for later."""
+
+    def __init__(self) -> None:
+        self.error: BaseException | None = None
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> bool:
+        self.error = error or self.error
+        return True
+
+
+def uninterrupted(wait: Callable[[], object]) -> None:
+    """Call `wait` until it returns, whatever handlers of signals raise meanwhile; that is raised afterwards."""
+    kept, waiting = _Kept(), True
+    while waiting:
+        with kept:
+            wait()
+            waiting = False
+    if kept.error is not None:
+        raise kept.error
 
 
 class Job:
@@ -115,5 +128,5 @@ class Job:
         return self._done.wait(seconds)
 
     def finish(self) -> None:
-        """Wait until the call has ended. A KeyboardInterrupt meanwhile is raised after that."""
-        uninterrupted(self._done.is_set, self._done.wait)
+        """Wait until the call has ended. What handlers of signals raise meanwhile (KeyboardInterrupt) comes after."""
+        uninterrupted(self._done.wait)

@@ -1,23 +1,26 @@
 """Helpers are called, waited for as long as they have anything in hand, and kept for the next call."""
 
 import _thread
+import gc
+import signal
 import threading
 import time
+import weakref
 
+import numpy as np
 import pytest
 
 from fastbp import helpers
 from fastbp.cpus import allowed_cpus
 from fastbp.helpers import run_on_threads
+from support.threads import wait_for, wait_for_idle_helpers
 
 MOMENT = 1e6
 
 
-def wait_for(condition, seconds=20):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "not in time"
-        time.sleep(0.001)
+@pytest.fixture(autouse=True)
+def _idle_helpers():
+    wait_for_idle_helpers()
 
 
 class Together:
@@ -123,16 +126,53 @@ def test_a_call_that_no_helper_has_begun_is_withdrawn():
     assert seen == [0]
 
 
-def test_errors_of_helpers_reach_the_caller():
+def test_what_is_withdrawn_holds_nothing():
+    released = threading.Event()
+
+    class Stuck(Together):
+        def help(self):
+            released.wait()
+
+    stuck = Stuck(allowed_cpus(), done=True)
+    run_on_threads(stuck, allowed_cpus() + 1, MOMENT)
+    arrays = []
+    for _ in range(5):
+        array = np.zeros(1000)
+        run_on_threads(lambda thread, array=array: bool(array[thread]), 3, MOMENT, [array])
+        arrays.append(weakref.ref(array))
+    del array
+    gc.collect()
+    assert [array() for array in arrays] == [None] * 5
+    assert all(helper.calls() <= 2 for helper in helpers._helpers)
+    released.set()
+    wait_for(lambda: len(stuck.ended) == allowed_cpus() + 1)
+
+
+def test_what_ends_in_its_own_time_holds_no_array():
+    released = threading.Event()
+
+    class Stuck(Together):
+        def help(self):
+            released.wait()
+
+    array = np.zeros(1000)
+    stuck = Stuck(1, done=True)
+    run_on_threads(stuck, 2, MOMENT, [array])
+    array.resize(2000)  # refused if anybody else has it
+    released.set()
+    wait_for(lambda: len(stuck.ended) == 2)
+
+
+def test_errors_of_helpers_are_handed_to_the_caller():
     class Failing(Together):
         def help(self):
             raise ZeroDivisionError("in a helper")
 
-    with pytest.raises(ZeroDivisionError, match="in a helper"):
-        run_on_threads(Failing(1, done=False), 2, MOMENT)
+    error = run_on_threads(Failing(1, done=False), 2, MOMENT)
+    assert isinstance(error, ZeroDivisionError)
     # The helper is none the worse for it.
     work = Together(1, done=False)
-    run_on_threads(work, 2, MOMENT)
+    assert run_on_threads(work, 2, MOMENT) is None
     assert sorted(work.ended) == [0, 1]
 
 
@@ -164,6 +204,49 @@ def test_an_interruption_waits_for_helpers():
     with pytest.raises(KeyboardInterrupt):
         run_on_threads(work, 2, MOMENT)
     assert sorted(work.ended) == [0, 1]
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no such timer on this system")
+def test_any_exception_of_a_signals_handler_waits_for_helpers():
+    def handler(number, frame):
+        raise TimeoutError
+
+    class Slow(Together):
+        def help(self):
+            signal.setitimer(signal.ITIMER_REAL, 0.05)
+            time.sleep(0.2)
+
+    before = signal.signal(signal.SIGALRM, handler)
+    try:
+        work = Slow(1, done=False)
+        with pytest.raises(TimeoutError):
+            run_on_threads(work, 2, MOMENT)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert sorted(work.ended) == [0, 1]
+
+
+def test_where_no_thread_can_be_started(monkeypatch):
+    def refuse(thread):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(helpers, "_helpers", [])
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    seen = []
+    run_on_threads(seen.append, 3, MOMENT)
+    assert seen == [0]
+
+
+def test_threads_that_only_seem_to_be_such_are_not_moved(monkeypatch):
+    # Those of gevent run in the caller's thread, which must not be moved in their place.
+    moved = []
+    monkeypatch.setattr(helpers, "_helpers", [])
+    monkeypatch.setattr(helpers, "put", lambda thread, cpus: moved.append(thread))
+    monkeypatch.setattr(threading.Thread, "native_id", property(lambda thread: threading.get_native_id()))
+    monkeypatch.setattr(helpers, "_REST", 1e6)
+    run_on_threads(Together(1, done=False), 2, MOMENT)
+    run_on_threads(Together(1, done=False), 2, MOMENT)
+    assert set(moved) <= {0}
 
 
 def test_callers_side_by_side_and_one_inside_of_the_other():

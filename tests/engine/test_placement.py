@@ -1,7 +1,6 @@
 """Threads that work for a moment do so on CPUs of their own, and callers have all CPUs again when they are done."""
 
 import os
-import time
 
 import pytest
 
@@ -9,6 +8,7 @@ from fastbp import helpers, placement
 from fastbp.helpers import run_on_threads
 from fastbp.placement import Place, here, put, settle
 from fastbp.threads import Job
+from support.threads import wait_for, wait_for_idle_helpers
 
 pytestmark = pytest.mark.skipif(
     not hasattr(os, "sched_setaffinity") or len(os.sched_getaffinity(0)) < 2,
@@ -24,15 +24,19 @@ def affinities(flops, n_threads=2, failing=None):
 
     def work(thread):
         seen[thread] = os.sched_getaffinity(0)
-        end = time.monotonic() + 20
-        while len(seen) < n_threads and time.monotonic() < end:
-            time.sleep(0.001)
+        wait_for(lambda: len(seen) == n_threads)
         if thread == failing:
             raise ZeroDivisionError
         return False
 
-    run_on_threads(work, n_threads, flops)
+    if (error := run_on_threads(work, n_threads, flops)) is not None:
+        raise error
     return [seen[thread] for thread in range(n_threads)]
+
+
+@pytest.fixture(autouse=True)
+def _idle_helpers():
+    wait_for_idle_helpers()
 
 
 @pytest.fixture
@@ -103,10 +107,30 @@ def test_a_system_that_does_not_tell(monkeypatch, rested):
     assert affinities(MOMENT) == [everywhere, everywhere]
 
 
-def test_numbers_are_counted_from_the_callers_cpu():
+def test_numbers_are_counted_from_the_callers_cpu(monkeypatch):
+    monkeypatch.setattr(placement, "_core", str)
     place = Place(5, frozenset({0, 3, 5, 9}))
     assert [set(place.beside(thread)) for thread in range(6)] == [{5}, {9}, {0}, {3}, {5}, {9}]
     assert Place(4, place.allowed).beside(1) == place.allowed, "moved between two looks"
+
+
+@pytest.mark.parametrize(
+    ("cores", "caller", "order"),
+    [("aabb", 0, [0, 2, 1, 3]), ("aabb", 3, [3, 0, 1, 2]), ("abab", 0, [0, 1, 2, 3]), ("abab", 3, [3, 0, 1, 2])],
+)
+def test_second_cpus_of_a_core_come_last(cores, caller, order, monkeypatch):
+    placement._from.cache_clear()
+    monkeypatch.setattr(placement, "_core", lambda cpu: cores[cpu])
+    place = Place(caller, frozenset(range(4)))
+    comp = [place.beside(thread) for thread in range(4)]
+    placement._from.cache_clear()
+    assert comp == [{cpu} for cpu in order]
+
+
+def test_cores_of_this_machine():
+    cpus = os.sched_getaffinity(0)
+    assert {placement._core(cpu) for cpu in cpus} != {""}
+    assert placement._core(1 << 20) != placement._core(1 + (1 << 20)), "of CPUs that are not there nothing is known"
 
 
 def test_a_settled_thread_is_free():

@@ -9,8 +9,14 @@ from fastbp.jit import jit
 from fastbp.kernels.atomics import nap
 from fastbp.kernels.shares import begin_shares, end_shares, next_share, run_shares, stop_shares
 from fastbp.kernels.simd import pointer
+from support.threads import wait_for_idle_helpers
 
 FLOPS = 1e6
+
+
+@pytest.fixture(autouse=True)
+def _idle_helpers():
+    wait_for_idle_helpers()
 
 
 @jit
@@ -42,7 +48,7 @@ def run(units, each, threads, naps=0, stop_at=-1, begun=None):
                 assert begun[1].wait(20)
         return take(shares, thread, naps, taken, stop_at)
 
-    return run_shares(work, units, each, threads, FLOPS), taken
+    return run_shares(work, units, each, threads, FLOPS, ()), taken
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3, 7])
@@ -57,6 +63,7 @@ def test_every_unit_once(threads, each):
 def test_slow_threads_are_waited_for():
     # A share that a thread has in hand takes it 20 ms, long after thread 0 has found nothing more to do.
     for _ in range(5):
+        wait_for_idle_helpers()
         done, taken = run(8, 4, 2, naps=200, begun=[threading.Event(), threading.Event()])
         assert done
         np.testing.assert_array_equal(taken, 1)
@@ -70,7 +77,7 @@ def test_a_thread_that_comes_late_finds_nothing():
         return take(shares, thread, 0, taken, -1)
 
     taken = np.zeros(10, dtype=np.int64)
-    assert run_shares(work, 10, 4, 1, FLOPS)
+    assert run_shares(work, 10, 4, 1, FLOPS, ())
     take(tables[0], 1, 0, taken, -1)
     np.testing.assert_array_equal(taken, 1)
 
@@ -83,3 +90,34 @@ def test_what_is_stopped_is_not_done(threads):
     assert taken.max() == 1
     if threads == 1:
         assert not taken[21:].any()
+
+
+def test_without_the_caller_the_others_stop():
+    begun = threading.Event()
+
+    def work(thread, shares):
+        if thread == 0:
+            assert begun.wait(20)
+            raise MemoryError
+        begun.set()
+        return take(shares, thread, 20, taken, -1)
+
+    taken = np.zeros(1000, dtype=np.int64)
+    with pytest.raises(MemoryError):
+        run_shares(work, 1000, 500, 2, FLOPS, ())
+    assert 0 < taken.sum() < 500
+
+
+def test_without_a_helper_the_caller_does_it_all():
+    failed = threading.Event()
+
+    def work(thread, shares):
+        if thread != 0:
+            failed.set()
+            raise MemoryError
+        assert failed.wait(20)
+        return take(shares, thread, 0, taken, -1)
+
+    taken = np.zeros(100, dtype=np.int64)
+    assert run_shares(work, 100, 4, 2, FLOPS, ())
+    np.testing.assert_array_equal(taken, 1)

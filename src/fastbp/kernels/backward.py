@@ -200,14 +200,14 @@ def _run(
     dz: np.ndarray,
     x: np.ndarray,
     w: np.ndarray,
-    targets: _Targets,
+    spent_on: tuple[np.ndarray | None, ...],
     optimizer: int,
     scalars: Scalars,
     activation: str | None,
     weight_decay: float,
     n_threads: int | None,
 ) -> np.ndarray:
-    """Both phases; returns dx."""
+    """Both phases; returns dx. `spent_on` are the arrays of `_Targets`."""
     dtype = dz.dtype
     shape = _Shape(x.shape[0], *w.shape)
     width = NV * lanes(dtype)
@@ -216,11 +216,13 @@ def _run(
     in_panels, out_panels = math.ceil(shape.n_in / width), math.ceil(shape.n_out / width)
     stride = (row_tiles * MR + 1) * width
     operands = _Operands(dz.ctypes.data, _strides(dz), x.ctypes.data, _strides(x), w.ctypes.data, _strides(w))
+    targets = _Targets(*(0 if array is None else array.ctypes.data for array in spent_on))
     flops = 4.0 * shape.rows * shape.n_in * shape.n_out
     count = choose_threads(n_threads, flops, max(row_tiles, in_tiles))
     each_scratch = max(4 * MR, _CHUNK + MR) * width
     sizes = [out_panels * stride, in_panels * stride, in_panels * shape.n_out * width, *[each_scratch] * count]
     dx = np.empty((shape.rows, shape.n_in), dtype=dtype)
+    out = dx.ctypes.data
     code = int(Activation.IDENTITY if activation is None else HIDDEN[activation])
 
     with workspace(sum(sizes), dtype) as memory:
@@ -231,7 +233,6 @@ def _run(
             return _transpose_phase(shape, operands, panels, thread, shares)
 
         def rows(thread: int, shares: np.ndarray) -> bool:
-            out = dx.ctypes.data
             return _row_phase(shape, operands, panels, scratch[thread], out, stride, thread, shares, code, kc)
 
         def tiles(thread: int, shares: np.ndarray) -> bool:
@@ -240,7 +241,7 @@ def _run(
             )
 
         for phase, units in ((transpose, in_panels), (rows, row_tiles), (tiles, in_tiles)):
-            run_shares(phase, units, _SHARES, count, flops)
+            run_shares(phase, units, _SHARES, count, flops, (dz, x, w, dx, *spent_on))
     return dx
 
 
@@ -317,11 +318,10 @@ def linear_backward(
     weight_decay = _check_number("weight_decay", weight_decay, 0.0)
     w = np.ascontiguousarray(w)
     dw, db = np.empty_like(w), np.empty(w.shape[1], dtype=w.dtype)
-    # Biases are not decayed: what stands in for them is multiplied by 0. It must live until the kernel has run.
-    no_bias = np.zeros_like(db)
-    targets = _Targets(w.ctypes.data, no_bias.ctypes.data, dw.ctypes.data, db.ctypes.data, 0, 0)
+    # Biases are not decayed: what stands in for them is multiplied by 0.
+    spent_on = w, np.zeros_like(db), dw, db, None, None
     scalars = Scalars(0.0, 1.0, 0.0, 0.0, 0.0, 0.0)
-    dx = _run(dz, x, w, targets, STORE, scalars, activation, weight_decay, n_threads)
+    dx = _run(dz, x, w, spent_on, STORE, scalars, activation, weight_decay, n_threads)
     return dx, dw, db
 
 
@@ -393,8 +393,8 @@ def linear_backward_update(
         others = {other: value for other, value in written.items() if other != name}
         check_disjoint(name, array, {**others, "dz": dz, "x": x})
     second_w, second_b = (state.v_w, state.v_b) if isinstance(optimizer, Adam) else (state.m_w, state.m_b)
-    targets = _Targets(*(a.ctypes.data for a in (w, b, state.m_w, state.m_b, second_w, second_b)))
+    spent_on = w, b, state.m_w, state.m_b, second_w, second_b
     code, scalars = optimizer_scalars(optimizer, state.t + 1, batch_weight)
-    dx = _run(dz, x, w, targets, code, scalars, activation, weight_decay, n_threads)
+    dx = _run(dz, x, w, spent_on, code, scalars, activation, weight_decay, n_threads)
     state.t += 1
     return dx

@@ -15,7 +15,7 @@ from fastbp.kernels.epilogue import bias_activation_panel
 from fastbp.kernels.gemm import panel_count, panel_parts, prefetch_share
 from fastbp.kernels.microkernel import MR, NV, gemm_tile_rows, panel_width
 from fastbp.kernels.panels import pack_rows, unpack_rows
-from fastbp.kernels.shares import begin_shares, end_shares, next_share, run_shares
+from fastbp.kernels.shares import begin_shares, end_shares, next_share, run_shares, share_count
 from fastbp.kernels.simd import address_pointer, at, lanes_of, pointer, store, zeros
 from fastbp.kernels.small import small_matmul
 from fastbp.kernels.vectors import lanes
@@ -152,29 +152,19 @@ def _linear(
     # Fewer rows than mc at a time would wait for the panels of w, which come from afar again.
     each = math.ceil(m / (count * mc)) if by_rows else _SHARES
     keep = each > 1 if by_rows else m > mc
-    kept = w_panels if by_rows else math.ceil(w_panels / min(each * count, w_panels))
+    units = row_tiles if by_rows else w_panels
+    kept = w_panels if by_rows else math.ceil(w_panels / share_count(units, each, count))
     size = (mc + 1) * width + (kept if keep else group) * k * width
+    addresses = x.ctypes.data, w.ctypes.data, 0 if b is None else b.ctypes.data, out.ctypes.data
     strides = tuple(s // dtype.itemsize for s in (x.strides[0], *w.strides))
 
     def work(thread: int, shares: np.ndarray) -> bool:
         with workspace(size, dtype) as memory:
             return _linear_shares(
-                memory,
-                x.ctypes.data,
-                w.ctypes.data,
-                0 if b is None else b.ctypes.data,
-                out.ctypes.data,
-                (m, k, n),
-                strides,
-                thread,
-                shares,
-                by_rows,
-                keep,
-                (mc, kc, group),
-                code,
+                memory, *addresses, (m, k, n), strides, thread, shares, by_rows, keep, (mc, kc, group), code
             )
 
-    run_shares(work, row_tiles if by_rows else w_panels, each, count, flops)
+    run_shares(work, units, each, count, flops, (x, w, b, out))
 
 
 def _check_out(out: np.ndarray | None, m: int, n: int, inputs: dict[str, np.ndarray | None]) -> np.ndarray:

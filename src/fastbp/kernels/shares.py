@@ -9,7 +9,7 @@ A thread in compiled code calls `begin_shares`, then `next_share` until there is
 then `end_shares`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from fastbp.jit import inner
 from fastbp.kernels.atomics import atomic_add, atomic_load, atomic_store, spin_hint
 from fastbp.kernels.simd import get
 
-__all__ = ["begin_shares", "end_shares", "next_share", "run_shares", "stop_shares"]
+__all__ = ["begin_shares", "end_shares", "next_share", "run_shares", "share_count", "stop_shares"]
 
 # Places in the table. Those that threads write have a cache line of their own.
 NEXT = 0  # the share to be taken next
@@ -27,35 +27,63 @@ STOPPED = 32  # set if the rest was given up
 COUNT = 48  # shares
 BOUNDS = 49  # where each begins, and where the last one ends
 
-# Looks at what others do before the calling thread has Python wait for them: a tenth of a millisecond.
+# Looks at what others do before the calling thread has Python wait for them: a tenth of a millisecond, more or less.
 _LOOKS = 4_000
 
 
-def run_shares(work: Callable[[int, np.ndarray], bool], units: int, each: int, threads: int, flops: float) -> bool:
+def share_count(units: int, each: int, threads: int) -> int:
+    """Return how many shares `units` of work have.
+
+    Parameters
+    ----------
+    units : int
+        What there is to be shared out.
+    each : int
+        Shares for each thread, if all are equally fast. Large ones make better use of caches, small ones of threads.
+    threads : int
+    """
+    return min(each * threads, units) if threads > 1 else 1
+
+
+def run_shares(
+    work: Callable[[int, np.ndarray], bool], units: int, each: int, threads: int, flops: float, held: Iterable[object]
+) -> bool:
     """Call ``work(thread, table)`` in so many threads, to take shares from the table.
 
     Parameters
     ----------
     work : callable
         Returns what `end_shares` says.
-    units : int
-        What there is to be shared out.
-    each : int
-        Shares for each thread, if all are equally fast. Large ones make better use of caches, small ones of threads.
-    threads : int
+    units, each, threads
+        See `share_count`.
     flops : float
         Floating-point operations of all units.
+    held : iterable
+        Arrays that the work reads or writes by their addresses.
 
     Returns
     -------
     bool
         Whether all was done: nobody called `stop_shares`.
     """
-    count = min(each * threads, units) if threads > 1 else 1
+    count = share_count(units, each, threads)
     table = np.zeros(BOUNDS + count + 1, dtype=np.int64)
     table[COUNT] = count
     table[BOUNDS:] = [units * share // count for share in range(count + 1)]
-    run_on_threads(lambda thread: work(thread, table), threads, flops)
+
+    def take(thread: int) -> bool:
+        try:
+            return work(thread, table)
+        except BaseException:
+            # The caller is waited for by nobody: the others need not go on. If it is a helper that lacks memory, say,
+            # the others do its work.
+            if thread == 0:
+                table[NEXT] = count
+            raise
+
+    error = run_on_threads(take, threads, flops, held)
+    if error is not None and (table[NEXT] < count or table[WORKING] != 0):
+        raise error
     return not table[STOPPED]
 
 
