@@ -22,6 +22,15 @@ def _import(package: str) -> None:
         import_module(package)
 
 
+def _call_all_old() -> None:
+    """Have what was imported counted as old, as it is: the collector would look through all of it at once."""
+    if gc.get_freeze_count() == 0:  # otherwise the program has put objects aside, who shall stay there
+        try:
+            gc.freeze()
+        finally:
+            gc.unfreeze()
+
+
 @contextmanager
 def importing(package: str) -> Iterator[None]:
     """Import a package ahead, on the empty stack of another thread, and leave the collector off for more imports."""
@@ -34,4 +43,5 @@ def importing(package: str) -> Iterator[None]:
         yield
     finally:
         if collects:
+            _call_all_old()
             gc.enable()

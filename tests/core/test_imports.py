@@ -27,6 +27,25 @@ def test_the_collector_is_left_as_it_was(collects):
     assert gc.isenabled() == collects
 
 
+def test_what_is_imported_counts_as_old():
+    with importing("json"):
+        young = [[] for _ in range(10_000)]
+    assert gc.get_count()[0] < 5_000
+    assert gc.get_freeze_count() == 0
+    assert any(thing is young for thing in gc.get_objects(generation=2))
+
+
+def test_what_a_program_has_frozen_stays_so():
+    gc.freeze()
+    try:
+        before = gc.get_freeze_count()
+        with importing("json"):
+            pass
+        assert gc.get_freeze_count() == before
+    finally:
+        gc.unfreeze()
+
+
 def test_a_package_is_there_and_the_thread_gone(tmp_path, monkeypatch):
     (tmp_path / "fastbp_test_package.py").write_text("import threading\nTHREAD = threading.current_thread()\n")
     monkeypatch.syspath_prepend(tmp_path)
