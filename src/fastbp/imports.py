@@ -38,8 +38,12 @@ def importing(package: str) -> Iterator[None]:
     gc.disable()
     try:
         thread = threading.Thread(target=_import, args=[package], name="fastbp import", daemon=True)
-        thread.start()
-        thread.join()
+        try:
+            thread.start()
+        except RuntimeError:  # there can be no more threads
+            _import(package)
+        else:
+            thread.join()
         yield
     finally:
         if collects:

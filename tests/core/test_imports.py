@@ -55,6 +55,17 @@ def test_a_package_is_there_and_the_thread_gone(tmp_path, monkeypatch):
     assert not thread.is_alive()
 
 
+def test_where_no_thread_can_be_started(tmp_path, monkeypatch):
+    def refuse(thread):
+        raise RuntimeError("can't start new thread")
+
+    (tmp_path / "fastbp_other_package.py").write_text("")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with importing("fastbp_other_package"):
+        assert "fastbp_other_package" in sys.modules
+
+
 def test_what_is_wrong_with_a_package_is_said_where_it_is_needed():
     with importing("fastbp_no_such_package"):
         pass
