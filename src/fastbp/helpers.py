@@ -188,7 +188,7 @@ def run_on_threads(
     Returns
     -------
     BaseException or None
-        What a helper has raised.
+        What a helper has raised, unless number 0 has said that all is done without it.
     """
     if n_threads == 1:
         work(0)
@@ -219,4 +219,4 @@ def run_on_threads(
                 claim.release()
     # Nobody asks for these any more: the caller may let go of the memory below them.
     arrays.clear()
-    return next((call.error for call in calls if call.error is not None), None)
+    return None if done else next((call.error for call in calls if call.error is not None), None)

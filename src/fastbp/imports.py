@@ -1,7 +1,7 @@
 """Imports of large packages, without two costs that are none of theirs.
 
 Python's collector of garbage looks through all objects there are whenever a few more have
-come: with scikit-learn loaded, importing Numba spends half of its time so. And Python 3.11
+come: with scikit-learn loaded, 0.07 of 0.18 s of importing Numba go there. And Python 3.11
 and later keep frames in pieces of 16 KB, and ask the system for a new one, and give it
 back, at every call that crosses the end of a piece: where a loop in a deeply nested import
 happens to stand there, it takes 0.1 s instead of 0.005.

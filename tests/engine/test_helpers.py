@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 import weakref
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -45,6 +46,24 @@ class Together:
         pass
 
 
+@contextmanager
+def stuck_helpers(count, held=()):
+    """So many helpers that do not come to an end meanwhile, of a call that number 0 has said to be done."""
+
+    class Stuck(Together):
+        def help(self):
+            released.wait()
+
+    released = threading.Event()
+    work = Stuck(count, done=True)
+    run_on_threads(work, count + 1, MOMENT, held)
+    try:
+        yield work
+    finally:
+        released.set()
+        wait_for(lambda: len(work.ended) == count + 1)
+
+
 def test_a_single_thread_needs_no_help():
     seen = []
     run_on_threads(seen.append, 1, MOMENT)
@@ -79,98 +98,56 @@ def test_a_helper_at_work_is_waited_for():
 
 
 def test_a_helper_that_finds_nothing_to_do_is_not():
-    class Stuck(Together):
-        def help(self):
-            released.wait()
-
-    released = threading.Event()
-    work = Stuck(1, done=True)
-    run_on_threads(work, 2, MOMENT)
-    assert work.ended == [0]
-    released.set()
-    wait_for(lambda: len(work.ended) == 2)
+    with stuck_helpers(1) as work:
+        assert work.ended == [0]
 
 
 @pytest.mark.skipif(allowed_cpus() < 2, reason="there is one helper for each CPU")
 def test_an_idle_helper_is_called_before_a_busy_one():
-    class Stuck(Together):
-        def help(self):
-            released.wait()
-
-    released = threading.Event()
-    stuck = Stuck(1, done=True)
-    run_on_threads(stuck, 2, MOMENT)
-    work = Together(1, done=False)
-    run_on_threads(work, 2, MOMENT)
-    assert sorted(work.ended) == [0, 1]
-    released.set()
-    wait_for(lambda: len(stuck.ended) == 2)
+    with stuck_helpers(1):
+        work = Together(1, done=False)
+        run_on_threads(work, 2, MOMENT)
+        assert sorted(work.ended) == [0, 1]
 
 
 def test_a_call_that_no_helper_has_begun_is_withdrawn():
-    released = threading.Event()
     seen = []
-    # As many calls as there may be helpers, all of which get stuck.
-    busy = allowed_cpus()
-
-    class Stuck(Together):
-        def help(self):
-            released.wait()
-
-    stuck = Stuck(busy, done=True)
-    run_on_threads(stuck, busy + 1, MOMENT)
-    run_on_threads(seen.append, 2, MOMENT)
-    released.set()
-    wait_for(lambda: len(stuck.ended) == busy + 1)
+    with stuck_helpers(allowed_cpus()):
+        run_on_threads(seen.append, 2, MOMENT)
+    # The helpers come to what was left to them before they come to this.
     run_on_threads(Together(1, done=False), 2, MOMENT)
     assert seen == [0]
 
 
 def test_what_is_withdrawn_holds_nothing():
-    released = threading.Event()
-
-    class Stuck(Together):
-        def help(self):
-            released.wait()
-
-    stuck = Stuck(allowed_cpus(), done=True)
-    run_on_threads(stuck, allowed_cpus() + 1, MOMENT)
-    arrays = []
-    for _ in range(5):
-        array = np.zeros(1000)
-        run_on_threads(lambda thread, array=array: bool(array[thread]), 3, MOMENT, [array])
-        arrays.append(weakref.ref(array))
-    del array
-    gc.collect()
-    assert [array() for array in arrays] == [None] * 5
-    assert all(helper.calls() <= 2 for helper in helpers._helpers)
-    released.set()
-    wait_for(lambda: len(stuck.ended) == allowed_cpus() + 1)
+    with stuck_helpers(allowed_cpus()):
+        arrays = []
+        for _ in range(5):
+            array = np.zeros(1000)
+            run_on_threads(lambda thread, array=array: bool(array[thread]), 3, MOMENT, [array])
+            arrays.append(weakref.ref(array))
+        del array
+        gc.collect()
+        assert [array() for array in arrays] == [None] * 5
+        assert all(helper.calls() <= 2 for helper in helpers._helpers)
 
 
 def test_what_ends_in_its_own_time_holds_no_array():
-    released = threading.Event()
-
-    class Stuck(Together):
-        def help(self):
-            released.wait()
-
     array = np.zeros(1000)
-    stuck = Stuck(1, done=True)
-    run_on_threads(stuck, 2, MOMENT, [array])
-    array.resize(2000)  # refused if anybody else has it
-    released.set()
-    wait_for(lambda: len(stuck.ended) == 2)
+    with stuck_helpers(1, [array]):
+        array.resize(2000)  # refused if anybody else has it
 
 
-def test_errors_of_helpers_are_handed_to_the_caller():
+@pytest.mark.parametrize("done", [True, False])
+def test_errors_of_helpers_are_handed_to_the_caller_unless_all_is_done(done):
     class Failing(Together):
         def help(self):
             raise ZeroDivisionError("in a helper")
 
-    error = run_on_threads(Failing(1, done=False), 2, MOMENT)
-    assert isinstance(error, ZeroDivisionError)
+    error = run_on_threads(Failing(1, done=done), 2, MOMENT)
+    assert error is None if done else isinstance(error, ZeroDivisionError)
     # The helper is none the worse for it.
+    wait_for_idle_helpers()
     work = Together(1, done=False)
     assert run_on_threads(work, 2, MOMENT) is None
     assert sorted(work.ended) == [0, 1]
