@@ -1,8 +1,9 @@
 """Threads that help for a moment, and then wait to be called again.
 
-To start a thread takes a tenth of a millisecond, to wake one up half of that. A helper is
-put on a CPU of its own, if there are enough, before it wakes up (see `placement`), and
-the caller does not wait for one that comes too late to find anything to do.
+Starting a thread keeps its caller until it runs, for a twentieth of a millisecond; calling
+one that sleeps takes half of that. A helper is put on a CPU of its own, if there are
+enough, before it wakes up (see `placement`), and the caller does not wait for one that
+comes too late to find anything to do.
 """
 
 import math

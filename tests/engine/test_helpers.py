@@ -134,7 +134,7 @@ def test_what_is_withdrawn_holds_nothing():
 
 def test_what_ends_in_its_own_time_holds_no_array():
     array = np.zeros(1000)
-    with stuck_helpers(1, [array]):
+    with stuck_helpers(1, iter([array])):
         array.resize(2000)  # refused if anybody else has it
 
 
