@@ -1,4 +1,4 @@
-"""What a training step costs, as `refbp.cost` and `refbp.memory` predict it, counted and measured.
+"""What a training step costs: the predictions of `refbp.accounting`, counted and measured.
 
     python -m benchmarks.cost
     python -m benchmarks.cost --first 4
@@ -9,8 +9,9 @@ Second derivatives are compared with differences of the gradient before they are
 - refbp, kept: activations and deltas of a minibatch, predicted, and counted in the arrays of the two passes.
 - refbp: `tracemalloc`'s peak over an epoch of three shuffled minibatches of `refbp.training`, parameters included, data
   not. It is above the prediction by what single expressions hold in passing.
-- fastbp, buffers: the bytes of the buffers of a `Session`. The design is the formula in `refbp.memory.fused_memory`;
-  with tiles, padding to this machine's vectors and the threads' scratch come in.
+- fastbp, buffers: the bytes of the buffers of a `Session`. The design is the formula in
+  `refbp.accounting.memory.fused_memory`; with tiles, padding to this machine's vectors and the threads' scratch come
+  in.
 - fastbp, resident: growth of the resident memory of a process of its own, from before the session to its peak in three
   epochs; code is compiled and loaded before. Pages count that were touched, and whatever Python needs besides.
   Linux only.
@@ -30,15 +31,15 @@ import numpy as np
 import refbp
 from benchmarks.common import WORKLOADS, Problem, Workload, make_problem, seconds
 from benchmarks.resident import memory_above, watch_memory
-from fastbp.kernels.vectors import lanes
-from fastbp.optimizers import SGD, Adam
-from fastbp.plan import MOST_ROWS
-from fastbp.session import Session
-from fastbp.target import TARGET
+from fastbp.compiler.target import TARGET
+from fastbp.kernels.functions.optimizers import SGD, Adam
+from fastbp.kernels.vectors.types import lanes
+from fastbp.network.plan import MOST_ROWS
+from fastbp.training.session import Session
 from refbp import Adam as ReferenceAdam
 from refbp import graph
-from refbp.cost import Cost, Memory, table
-from refbp.memory import Tile, fused_memory, reference_memory, traced_peak
+from refbp.accounting.cost import Cost, Memory, table
+from refbp.accounting.memory import Tile, fused_memory, reference_memory, traced_peak
 from refbp.optimizers import SGD as ReferenceSGD
 from refbp.training import run_epoch
 
@@ -51,7 +52,7 @@ OPTIMIZERS = {
     "nesterov": (SGD, ReferenceSGD),
     "adam": (Adam, ReferenceAdam),
 }
-"""fastbp's and refbp's, by their names in `refbp.cost.MOMENTS`."""
+"""fastbp's and refbp's, by their names in `refbp.accounting.cost.MOMENTS`."""
 
 
 def cost_of(workload: Workload, dtype: str, optimizer: str = "adam") -> Cost:

@@ -21,29 +21,36 @@ import numba
 import numpy as np
 
 from benchmarks.common import WORKLOADS, Problem, Workload, cpus, make_problem, seconds
-from fastbp.engine import Team
-from fastbp.kernels.atomics import atomic_load
-from fastbp.kernels.barrier import END_STEP, FIRST_STEP, SHUTDOWN, STEP_COUNT, barrier
 from fastbp.kernels.codes import Optimizer
-from fastbp.kernels.denormals import flush_denormals, restore_denormals
-from fastbp.kernels.gemm import panel_count, panel_vectors
-from fastbp.kernels.layout import BIAS_ROW, FIRST_TILE, N_OUT, TILES, W_ROWS, W, entry
-from fastbp.kernels.microkernel import MR, panel_width
-from fastbp.kernels.run import Block, Buffers, view_network, view_run
-from fastbp.kernels.simd import at, pointer
-from fastbp.kernels.step import _batch_weight, _row_phase, _scalars, _sum_losses, _tile_phase, _transpose_weights_tile
-from fastbp.kernels.update import Scalars, update_tile
-from fastbp.memory import aligned_zeros
-from fastbp.optimizers import Adam
-from fastbp.session import Session
-from fastbp.threads import allowed_cpus
+from fastbp.kernels.functions.optimizers import Adam
+from fastbp.kernels.memory import aligned_zeros
+from fastbp.kernels.passes.barrier import END_STEP, FIRST_STEP, SHUTDOWN, STEP_COUNT, barrier
+from fastbp.kernels.passes.layout import BIAS_ROW, FIRST_TILE, N_OUT, TILES, W_ROWS, W, entry
+from fastbp.kernels.passes.run import Block, Buffers, view_network, view_run
+from fastbp.kernels.passes.step import (
+    _batch_weight,
+    _row_phase,
+    _scalars,
+    _sum_losses,
+    _tile_phase,
+    _transpose_weights_tile,
+)
+from fastbp.kernels.tiles.gemm import panel_count, panel_vectors
+from fastbp.kernels.tiles.microkernel import MR, panel_width
+from fastbp.kernels.tiles.update import Scalars, update_tile
+from fastbp.kernels.vectors.atomics import atomic_load
+from fastbp.kernels.vectors.denormals import flush_denormals, restore_denormals
+from fastbp.kernels.vectors.simd import at, pointer
+from fastbp.threads.jobs import allowed_cpus
+from fastbp.training.engine import Team
+from fastbp.training.session import Session
 
 ADAM = int(Optimizer.ADAM)
 STORE = int(Optimizer.STORE)
 ALPHA = 1e-4
 EPOCH_FLOPS = 2e9  # long enough for the clock, short enough to go round often
 
-# Not `fastbp.jit`: its disk cache is keyed by the sources of the package, which this file is not one of.
+# Not `fastbp.compiler.jit`: its disk cache is keyed by the sources of the package, which this file is not one of.
 jit = numba.njit(nogil=True, error_model="numpy")
 
 
@@ -71,7 +78,7 @@ def _optimizer_pass(network, view, gradient, scalars, first, end):
 
 @jit
 def unfused_steps(network, buffers, stores, data, hyper, weight_decay, tile_bounds, control, thread):
-    """The loop of `fastbp.kernels.step.train_steps`, with a tile phase that stores and a pass that spends."""
+    """The loop of `fastbp.kernels.passes.step.train_steps`, with a tile phase that stores and a pass that spends."""
     mode = flush_denormals()
     n_threads = tile_bounds.size - 1
     first, end = tile_bounds[thread], tile_bounds[thread + 1]

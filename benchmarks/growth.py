@@ -18,9 +18,9 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmarks.common import Workload, cpus, make_problem, seconds
-from fastbp.optimizers import Adam
-from fastbp.plan import make_plan
-from fastbp.session import Session
+from fastbp.kernels.functions.optimizers import Adam
+from fastbp.network.plan import make_plan
+from fastbp.training.session import Session
 
 TOO_MUCH = 1.15
 # Long enough for the clock, short enough to go round often.

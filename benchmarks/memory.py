@@ -93,8 +93,8 @@ def predict_process(package: str, outputs: int, fitted: str, given: str) -> None
 def session_process() -> None:
     """Train an epoch on ever more rows and print the bytes: of the buffers, and of all allocations at their peak."""
     from benchmarks.common import Workload, make_problem
-    from fastbp.optimizers import Adam
-    from fastbp.session import Session
+    from fastbp.kernels.functions.optimizers import Adam
+    from fastbp.training.session import Session
 
     workload = Workload((20, 256, 256, 10), 200)
     sizes = {}

@@ -16,10 +16,10 @@ import numba
 import numpy as np
 
 from benchmarks.common import cpus, seconds
-from fastbp.kernels.simd import lanes_of, load, pointer, store
-from fastbp.kernels.vmath import vexp, vlog, vlogistic, vtanh
+from fastbp.kernels.vectors.simd import lanes_of, load, pointer, store
+from fastbp.kernels.vectors.vmath import vexp, vlog, vlogistic, vtanh
 
-# Not `fastbp.jit`: its disk cache is keyed by the sources of the package, which this file is not one of.
+# Not `fastbp.compiler.jit`: its disk cache is keyed by the sources of the package, which this file is not one of.
 jit = numba.njit(nogil=True, error_model="numpy")
 
 L1_BYTES = 8192  # of arguments, and as many of results

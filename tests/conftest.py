@@ -1,7 +1,7 @@
 """Fixtures of all tests.
 
-Compiled code needs no care here: `fastbp.code_cache` keys entries by a hash of all sources, so that no test runs code
-of sources that are no longer there.
+Compiled code needs no care here: `fastbp.compiler.code_cache` keys entries by a hash of all sources, so that no test
+runs code of sources that are no longer there.
 """
 
 import sys

@@ -10,8 +10,6 @@ import sys
 from functools import cache
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted((ROOT / "src").rglob("*.py"))
 TEXTS = sorted(
@@ -21,46 +19,32 @@ TEXTS = sorted(
     if path.is_file() and path.suffix not in (".pyc", ".png")
 )
 
-# From the bottom up: a module may import from lower layers only. Docs: docs/design.md, "Layers".
+# From the bottom up: a file may import from its own folder and from what comes earlier in this list. A name stands for
+# a file, or for a folder and everything in it that has no line of its own. docs/design.md shows the same list.
 LAYERS = (
-    ("budget", "cpus", "imports", "initialization", "memory", "optimizers", "pace", "placement", "progress", "target"),
-    ("object_code", "threads"),
-    ("code_cache", "helpers"),
-    ("jit",),
-    # The vocabulary: vectors, codes, checks of arguments.
-    ("kernels.arguments", "kernels.codes", "kernels.vectors"),
-    ("kernels.atomics", "kernels.denormals", "kernels.formula", "kernels.precision", "kernels.simd"),
-    ("kernels.barrier", "kernels.layout", "kernels.microkernel", "kernels.run", "kernels.shares", "kernels.vmath"),
-    # Loops over tiles and panels, and what is done to them while they are in cache.
-    ("kernels.epilogue", "kernels.gemm", "kernels.peak", "kernels.transpose", "kernels.update"),
-    ("kernels.output", "kernels.panels", "kernels.small", "kernels.state"),
-    ("kernels.weighted_rows",),
-    ("kernels.sparse",),
-    # Whole minibatches and whole layers.
-    ("kernels.backward", "kernels.dense", "kernels.step"),
-    ("kernels.few", "kernels.predict"),
-    ("kernels",),
-    # From arrays to a training.
-    ("packing", "plan", "samples"),
-    ("engine", "prediction"),
-    ("objective", "session"),
-    ("fit", "lbfgs"),
-    ("archive",),
-    ("mlp",),
-    ("machine",),
-    # Other libraries' terms, and files.
-    ("interop", "interop.files", "interop.labels", "interop.libraries", "interop.optimizers", "interop.values"),
-    ("interop.onnx", "interop.record", "interop.sklearn", "interop.torch_layers"),
-    ("interop.safetensors", "interop.torch"),
-    # Faces.
-    ("estimators._callbacks", "estimators._parameters", "estimators._scores", "estimators._validation"),
-    ("estimators._portable", "estimators._training"),
-    ("estimators._full_batch", "estimators._stochastic"),
-    ("estimators._base",),
-    ("estimators._classifier", "estimators._regressor"),
-    ("estimators",),
-    ("interop.skl2onnx", "patching"),
-    ("__main__", "cli", "cli.*", "pytest_plugin"),
+    "fastbp.compiler",
+    "fastbp.threads",
+    "fastbp.kernels.codes",
+    "fastbp.kernels.memory",
+    "fastbp.kernels.vectors",
+    "fastbp.kernels.functions",
+    "fastbp.kernels.shares",
+    "fastbp.kernels.tiles",
+    "fastbp.kernels.layers",
+    "fastbp.kernels.passes",
+    "fastbp.kernels",
+    "fastbp.network",
+    "fastbp.training",
+    "fastbp.storage",
+    "fastbp.mlp",
+    "fastbp.machine",
+    "fastbp.interop",
+    "fastbp.estimators",
+    "fastbp.patching",
+    "fastbp.cli",
+    "fastbp.__main__",
+    "fastbp.pytest_plugin",
+    "fastbp",
 )
 
 # What may be imported besides the standard library and the own package.
@@ -68,19 +52,23 @@ LIBRARIES = {
     "refbp*": {"numpy"},
     "fastbp.cli": set(),
     "fastbp.cli.*": {"click", "numpy", "pandas", "pyarrow", "rich", "skops", "sklearn", "threadpoolctl"},
+    "fastbp.compiler*": {"llvmlite", "numba", "numpy"},
+    "fastbp.estimators.skl2onnx": {"numpy", "onnx", "skl2onnx"},
     "fastbp.estimators*": {"numpy", "scipy", "sklearn"},
-    "fastbp.interop*": {"numpy", "onnx", "safetensors", "skl2onnx", "sklearn", "torch"},
+    "fastbp.interop*": {"numpy", "onnx", "safetensors", "sklearn", "torch"},
+    "fastbp.kernels*": {"llvmlite", "numba", "numpy"},
     "fastbp.patching": {"sklearn"},
     "fastbp.pytest_plugin": {"pytest", "sklearn"},
-    "fastbp.lbfgs": {"numpy", "scipy"},
-    "fastbp*": {"llvmlite", "numba", "numpy"},
+    "fastbp.training.lbfgs": {"numpy", "scipy"},
+    "fastbp*": {"numba", "numpy"},
 }
 
 MOST_LINES_OF_A_FILE = 400
 MOST_LINES_OF_A_FUNCTION = 70
 
 # Where a program talks to its user.
-MAY_PRINT = {"fastbp.cli", "fastbp.fit", "fastbp.lbfgs"}
+MAY_PRINT = {"fastbp.cli", "fastbp.training.fit", "fastbp.training.lbfgs"}
+MOST_ENTRIES_AT_THE_TOP = 16
 # Links that a reader may follow.
 KNOWN_HOSTS = {
     "arxiv.org",
@@ -101,13 +89,18 @@ def module_name(path):
 
 MODULES = {module_name(path): path for path in SOURCES}
 
-each_module = pytest.mark.parametrize("name", MODULES)
-each_text = pytest.mark.parametrize("path", TEXTS, ids=lambda path: str(path.relative_to(ROOT)))
+# What people start, and nothing imports.
+TOPMOST = {"fastbp.__main__", "fastbp.pytest_plugin", *(name for name in MODULES if name.startswith("fastbp.cli"))}
+
+
+@cache
+def source(name):
+    return MODULES[name].read_text(encoding="utf-8")
 
 
 @cache
 def tree(name):
-    return ast.parse(MODULES[name].read_text(encoding="utf-8"))
+    return ast.parse(source(name))
 
 
 def is_for_the_type_checker(node):
@@ -134,11 +127,13 @@ def imports(name):
 
 
 def layer(name):
-    """Number of the layer of a module of fastbp."""
-    inner = name.removeprefix("fastbp.")
-    found = [number for number, patterns in enumerate(LAYERS) if any(fnmatch.fnmatch(inner, p) for p in patterns)]
-    assert len(found) == 1, f"{name} needs a place of its own in LAYERS"
-    return found[0]
+    """Place of a module in LAYERS: that of the longest name it is in."""
+    return LAYERS.index(max((top for top in LAYERS if f"{name}.".startswith(f"{top}.")), key=len))
+
+
+def offenders(rule):
+    """What a rule says of each module, by the module's name, where it says anything."""
+    return {name: found for name in MODULES if (found := rule(name))}
 
 
 def definitions(name):
@@ -155,51 +150,66 @@ def definitions(name):
     return walk(tree(name), "")
 
 
-@pytest.mark.parametrize("name", [name for name in MODULES if name.startswith("fastbp.")])
-def test_imports_point_downwards(name):
-    for imported in imports(name):
-        if imported == "fastbp":
-            # Its names are looked up when they are asked for, in any layer: that is for the topmost one.
-            assert layer(name) == len(LAYERS) - 1, f"{name} imports the package itself"
-        elif imported.startswith("fastbp."):
-            below = layer(imported) < layer(name)
-            within_cli = name.startswith("fastbp.cli.") and imported.startswith("fastbp.cli.")
-            starts_cli = name == "fastbp.cli"
-            assert below or within_cli or starts_cli, f"{name} imports {imported}, which is not below it"
+def test_imports_point_downwards():
+    def upwards(name):
+        if not name.startswith("fastbp."):
+            return []
+        inner = [full for full in imports(name) if full == "fastbp" or full.startswith("fastbp.")]
+        # The top, whose names are looked up when they are asked for, is for what nobody imports.
+        return [full for full in inner if layer(full) > layer(name) and not (full == "fastbp" and name in TOPMOST)]
+
+    assert not offenders(upwards)
 
 
-def test_modules_of_the_command_line_import_in_no_circle():
-    reached = {name: {i for i in imports(name) if i in MODULES} for name in MODULES if name.startswith("fastbp.cli.")}
-    while reached:
-        free = [name for name, needs in reached.items() if not needs & reached.keys()]
-        assert free, f"a circle of imports among {sorted(reached)}"
+def test_imports_make_no_cycle():
+    left = {name: {full for full in imports(name) if full in MODULES and full != name} for name in MODULES}
+    # A package's __init__ runs before its modules; what it imports from them is no cycle.
+    left = {name: {full for full in needs if not name.startswith(f"{full}.")} for name, needs in left.items()}
+    while free := [name for name, needs in left.items() if not needs & left.keys()]:
         for name in free:
-            del reached[name]
+            del left[name]
+    assert not left
 
 
-@each_module
-def test_libraries(name):
-    allowed = next(libraries for pattern, libraries in LIBRARIES.items() if fnmatch.fnmatch(name, pattern))
-    allowed = allowed | sys.stdlib_module_names | {name.partition(".")[0]}
-    foreign = {imported for imported in imports(name) if imported.partition(".")[0] not in allowed}
-    assert not foreign, f"{name} may not import {sorted(foreign)}"
+def test_the_packages_do_not_import_each_other():
+    assert not offenders(
+        lambda name: [
+            full
+            for full in imports(name)
+            if full.partition(".")[0] in ("fastbp", "refbp") and full.partition(".")[0] != name.partition(".")[0]
+        ]
+    )
 
 
-@each_module
-def test_only_public_names_of_scikit_learn(name):
+def test_the_top_stays_small():
+    entries = [path.name for path in (ROOT / "src" / "fastbp").iterdir() if path.name != "__pycache__"]
+    assert len(entries) <= MOST_ENTRIES_AT_THE_TOP, sorted(entries)
+
+
+def test_libraries():
+    def foreign(name):
+        allowed = next(libraries for pattern, libraries in LIBRARIES.items() if fnmatch.fnmatch(name, pattern))
+        allowed = allowed | sys.stdlib_module_names | {name.partition(".")[0]}
+        return {imported for imported in imports(name) if imported.partition(".")[0] not in allowed}
+
+    assert not offenders(foreign)
+
+
+def test_only_public_names_of_scikit_learn():
     """Those that begin with an underscore may change with every release of it."""
-    nodes = [node for node in nodes_at_run_time(tree(name)) if isinstance(node, ast.Import | ast.ImportFrom)]
-    imported = [f"{getattr(node, 'module', '')}.{alias.name}" for node in nodes for alias in node.names]
-    private = [full for full in imported if re.match(r"\.?sklearn\b", full) and re.search(r"\._", full)]
-    assert not private, f"{name} imports {private}"
+
+    def private(name):
+        nodes = [node for node in nodes_at_run_time(tree(name)) if isinstance(node, ast.Import | ast.ImportFrom)]
+        imported = [f"{getattr(node, 'module', '')}.{alias.name}" for node in nodes for alias in node.names]
+        return [full for full in imported if re.match(r"\.?sklearn\b", full) and re.search(r"\._", full)]
+
+    assert not offenders(private)
 
 
-@each_module
-def test_one_module_compiles(name):
-    """Numba's own decorators know nothing of the cache that `fastbp.jit` sets."""
-    text = MODULES[name].read_text(encoding="utf-8")
-    if name != "fastbp.jit":
-        assert not re.search(r"\b(njit|vectorize|guvectorize|jitclass|cfunc|prange)\b", text)
+def test_one_module_compiles():
+    """Numba's own decorators know nothing of the cache that `fastbp.compiler.jit` sets."""
+    decorators = re.compile(r"\b(njit|vectorize|guvectorize|jitclass|cfunc|prange)\b")
+    assert not offenders(lambda name: name != "fastbp.compiler.jit" and decorators.findall(source(name)))
 
 
 def test_nothing_is_compiled_at_import():
@@ -219,10 +229,9 @@ if recorder.buffer:
     assert done.returncode == 0, done.stderr
 
 
-@each_module
-def test_files_stay_short(name):
-    lines = len(MODULES[name].read_text(encoding="utf-8").splitlines())
-    assert lines <= MOST_LINES_OF_A_FILE, f"{MODULES[name].name} has {lines} lines"
+def test_files_stay_short():
+    lengths = {name: len(source(name).splitlines()) for name in MODULES}
+    assert not {name: lines for name, lines in lengths.items() if lines > MOST_LINES_OF_A_FILE}
 
 
 def code_lines(node):
@@ -231,28 +240,30 @@ def code_lines(node):
     return node.end_lineno - body[0].lineno + 1 if body else 0
 
 
-@each_module
-def test_functions_stay_short(name):
-    long = {
-        qualified: code_lines(node)
-        for qualified, node in definitions(name)
-        if isinstance(node, ast.FunctionDef) and code_lines(node) > MOST_LINES_OF_A_FUNCTION
-    }
-    assert not long, f"{name}: {long}"
+def test_functions_stay_short():
+    def long(name):
+        return {
+            qualified: code_lines(node)
+            for qualified, node in definitions(name)
+            if isinstance(node, ast.FunctionDef) and code_lines(node) > MOST_LINES_OF_A_FUNCTION
+        }
+
+    assert not offenders(long)
 
 
-@each_module
-def test_everything_public_has_a_docstring(name):
-    assert ast.get_docstring(tree(name)), f"{name} has none"
-    bare = [
-        qualified
-        for qualified, node in definitions(name)
-        if not any(part.startswith("_") for part in qualified.split("."))
-        and ast.get_docstring(node) is None
-        and not is_local(name, qualified)
-        and not redefines(name, qualified)
-    ]
-    assert not bare, f"{name}: no docstring for {bare}"
+def test_everything_public_has_a_docstring():
+    def bare(name):
+        found = [] if ast.get_docstring(tree(name)) else [name]
+        return found + [
+            qualified
+            for qualified, node in definitions(name)
+            if not any(part.startswith("_") for part in qualified.split("."))
+            and ast.get_docstring(node) is None
+            and not is_local(name, qualified)
+            and not redefines(name, qualified)
+        ]
+
+    assert not offenders(bare)
 
 
 def is_local(name, qualified):
@@ -304,49 +315,55 @@ def documented(text):
     return {name.strip(" *") for line in lines for name in line.split(",")}
 
 
-@pytest.mark.parametrize("name", PUBLIC)
-def test_public_docstrings_describe_every_parameter(name):
+def untold(name):
+    """Parameters that a public docstring does not describe."""
     thing = PUBLIC[name]
-    text = inspect.getdoc(thing)
-    assert text, f"{name} has no docstring"
+    text = inspect.getdoc(thing) or ""
     if inspect.isclass(thing) and issubclass(thing, Exception):
-        return
+        return []
     names = [key for key in inspect.signature(thing).parameters if key not in ("self", "args", "kwargs")]
     told = documented(text)
     # Short docstrings speak of their parameters in a sentence.
     mark = "`{}`" if told else r"\b{}\b"
-    untold = [key for key in names if key not in told and not re.search(mark.format(key), text)]
     by_reference = re.search(r"arameters (and errors )?are those of `|[Ss]ee `[\w.]+` for the parameters", text)
-    assert by_reference or not untold, f"{name} does not describe {untold}"
+    missing = [key for key in names if key not in told and not re.search(mark.format(key), text)]
+    return missing if text and not by_reference else [] if text else ["no docstring"]
 
 
-KERNELS = [name for name in PUBLIC if name.startswith("fastbp.kernels.") and inspect.isfunction(PUBLIC[name])]
+def test_public_docstrings_describe_every_parameter():
+    assert not {name: found for name in PUBLIC if (found := untold(name))}
 
 
-@pytest.mark.parametrize("name", [name for name in KERNELS if name.count(".") == 2])
-def test_kernels_name_shapes_and_roles(name):
-    text = inspect.getdoc(PUBLIC[name])
-    for title in ("Parameters", "Returns", "Raises"):
-        assert section(text, title), f"{name} has no section {title!r}"
-    assert "[read]" in text
-    assert ".. math::" in text
+def test_kernels_name_shapes_and_roles():
+    def missing(name):
+        text = inspect.getdoc(PUBLIC[name])
+        titles = [title for title in ("Parameters", "Returns", "Raises") if not section(text, title)]
+        return titles + [mark for mark in ("[read]", ".. math::") if mark not in text]
+
+    kernels = [name for name in PUBLIC if name.startswith("fastbp.kernels.") and name.count(".") == 2]
+    functions = [name for name in kernels if inspect.isfunction(PUBLIC[name])]
+    assert functions
+    assert not {name: found for name in functions if (found := missing(name))}
 
 
-@each_module
-def test_no_leftovers(name):
-    text = MODULES[name].read_text(encoding="utf-8")
-    marks = [mark for mark in ("TO" + "DO", "FIX" + "ME", "XX" + "X", "no" + "qa", "pragma:") if mark in text]
-    assert not marks, f"{name} has {marks}"
-    calls = [node for node in ast.walk(tree(name)) if isinstance(node, ast.Call)]
-    called = {node.func.id for node in calls if isinstance(node.func, ast.Name)}
-    assert not called & {"breakpoint", "exec", "eval"}, f"{name} calls {called & {'breakpoint', 'exec', 'eval'}}"
-    assert "print" not in called or name in MAY_PRINT, f"{name} prints"
+def test_no_leftovers():
+    def leftovers(name):
+        marks = [
+            mark for mark in ("TO" + "DO", "FIX" + "ME", "XX" + "X", "no" + "qa", "pragma:") if mark in source(name)
+        ]
+        calls = [node for node in ast.walk(tree(name)) if isinstance(node, ast.Call)]
+        called = {node.func.id for node in calls if isinstance(node.func, ast.Name)}
+        refused = {"breakpoint", "exec", "eval"} | (set() if name in MAY_PRINT else {"print"})
+        return marks + sorted(called & refused)
+
+    assert not offenders(leftovers)
 
 
-@each_text
-def test_texts_are_free_of_somebodys_machine(path):
-    text = path.read_text(encoding="utf-8")
-    paths = re.findall(r"(?<![\w.~)}])/(?:home|mnt|root|srv|work|Users)/[\w.]+", text)
-    assert not paths, f"{path.name} has {paths}"
-    hosts = {host for host in re.findall(r"https?://([\w.-]+)", text) if "example" not in host}
-    assert hosts <= KNOWN_HOSTS, f"{path.name} links to {sorted(hosts - KNOWN_HOSTS)}"
+def test_texts_are_free_of_somebodys_machine():
+    def local(path):
+        text = path.read_text(encoding="utf-8")
+        paths = re.findall(r"(?<![\w.~)}])/(?:home|mnt|root|srv|work|Users)/[\w.]+", text)
+        hosts = {host for host in re.findall(r"https?://([\w.-]+)", text) if "example" not in host}
+        return paths + sorted(hosts - KNOWN_HOSTS)
+
+    assert not {str(path.relative_to(ROOT)): found for path in TEXTS if (found := local(path))}

@@ -84,7 +84,7 @@ def test_measurable_commits_have_a_network_and_change_the_package(repository):
     repository("Too early", "src/refbp/mlp.py")
     repository("First", "src/fastbp/mlp.py")
     repository("Words", "README.md")
-    repository("Second", "src/fastbp/fit.py")
+    repository("Second", "src/fastbp/training/fit.py")
     repository("Release 0.1.0", "CHANGELOG.md")
     repository("Newest", "README.md")
     assert [commit.subject for commit in commits.measurable()] == ["First", "Second", "Release 0.1.0", "Newest"]

@@ -13,9 +13,9 @@ from benchmarks.scaling import __main__ as command
 from benchmarks.scaling import model, replay, report
 from benchmarks.scaling.model import CORES, Division, Machine, Shares, Terms
 
-from fastbp.plan import make_plan, tile_bounds
-from fastbp.target import TARGET
-from fastbp.threads import choose_threads
+from fastbp.compiler.target import TARGET
+from fastbp.network.plan import make_plan, tile_bounds
+from fastbp.threads.jobs import choose_threads
 
 ROOT = Path(__file__).parents[1]
 F4 = np.dtype(np.float32)

@@ -8,7 +8,7 @@ from pathlib import Path
 from benchmarks.dashboard import commits, environments, rules
 from benchmarks.dashboard.results import Key, Outcome, load_outcome, result_files, tidy
 from benchmarks.dashboard.tool import ROOT, THREADS, environment_names, load_config, register_machine, run_asv
-from fastbp.cpus import allowed_cpus
+from fastbp.threads.cpus import allowed_cpus
 
 # Startup and memory hardly depend on the threads; the peers' times do not depend on the commit at all.
 ONLY_ON_ONE_THREAD = ("startup", "memory")

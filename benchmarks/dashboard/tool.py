@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import chdir, contextmanager
 from pathlib import Path
 
-from fastbp.cpus import allowed_cpus
 from fastbp.machine import describe
+from fastbp.threads.cpus import allowed_cpus
 
 ROOT = Path(__file__).parents[2]
 CONFIG = "asv.conf.json"

@@ -19,7 +19,7 @@ from benchmarks.peers import report
 from benchmarks.peers.driver import OURS, QUICK, Disagreement, Effort, Nobody, compare, started
 from benchmarks.peers.process import Died
 from benchmarks.peers.rivals import TITLES
-from fastbp.threads import allowed_cpus
+from fastbp.threads.jobs import allowed_cpus
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks" / "results"

@@ -15,7 +15,7 @@ from benchmarks.documents import load_result, put_between
 from benchmarks.scaling import report
 from benchmarks.scaling.machine import measure_machine, together
 from benchmarks.scaling.replay import FULL, QUICK, Disagreement, check, measure_shares, measure_steps
-from fastbp.threads import allowed_cpus
+from fastbp.threads.jobs import allowed_cpus
 
 ROOT = Path(__file__).parents[2]
 

@@ -10,12 +10,12 @@ import numpy as np
 from benchmarks.common import WORKLOADS, cpus, make_problem, seconds
 from benchmarks.scaling.model import Machine
 from benchmarks.scaling.replay import jit, now, open_session
-from fastbp.kernels.barrier import CONTROL_SIZE, SPINS, barrier
-from fastbp.kernels.simd import pointer
+from fastbp.kernels.memory import aligned_zeros
+from fastbp.kernels.passes.barrier import CONTROL_SIZE, SPINS, barrier
+from fastbp.kernels.vectors.simd import pointer
 from fastbp.machine import fma_peak
-from fastbp.memory import aligned_zeros
-from fastbp.session import Session
-from fastbp.threads import Job
+from fastbp.threads.jobs import Job
+from fastbp.training.session import Session
 
 _BARRIERS = 100
 _SLICES = 2_000

@@ -21,11 +21,11 @@ import numpy as np
 
 from benchmarks.common import Workload
 from benchmarks.peers.roofline import step_bytes
-from fastbp.kernels.layout import BIAS_ROW, FIRST_TILE, N_IN, N_OUT, TILES
-from fastbp.pace import SLICE_SECONDS
-from fastbp.plan import Plan, _panel_costs, make_plan, tile_bounds
-from fastbp.target import TARGET
-from fastbp.threads import _FLOPS_PER_THREAD
+from fastbp.compiler.target import TARGET
+from fastbp.kernels.passes.layout import BIAS_ROW, FIRST_TILE, N_IN, N_OUT, TILES
+from fastbp.network.plan import Plan, _panel_costs, make_plan, tile_bounds
+from fastbp.threads.jobs import _FLOPS_PER_THREAD
+from fastbp.training.pace import SLICE_SECONDS
 
 CORES = (1, 2, 4, 8, 16, 32, 64)
 # A number of cores that gains less on the one before is not worth it.

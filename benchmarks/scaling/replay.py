@@ -17,18 +17,18 @@ from numba import types
 
 from benchmarks.common import Problem, Workload, cpus, make_problem, seconds
 from benchmarks.scaling.model import CORES, Shares, divide
-from fastbp.engine import Team
-from fastbp.kernels.barrier import STEP_COUNT
-from fastbp.kernels.denormals import flush_denormals, restore_denormals
-from fastbp.kernels.run import Block, Buffers, view_network, view_run
-from fastbp.kernels.simd import at, pointer
-from fastbp.kernels.step import _batch_weight, _row_phase, _scalars, _sum_losses, _tile_phase
-from fastbp.memory import aligned_zeros
-from fastbp.optimizers import Adam
-from fastbp.plan import tile_bounds
-from fastbp.session import Session
+from fastbp.kernels.functions.optimizers import Adam
+from fastbp.kernels.memory import aligned_zeros
+from fastbp.kernels.passes.barrier import STEP_COUNT
+from fastbp.kernels.passes.run import Block, Buffers, view_network, view_run
+from fastbp.kernels.passes.step import _batch_weight, _row_phase, _scalars, _sum_losses, _tile_phase
+from fastbp.kernels.vectors.denormals import flush_denormals, restore_denormals
+from fastbp.kernels.vectors.simd import at, pointer
+from fastbp.network.plan import tile_bounds
+from fastbp.training.engine import Team
+from fastbp.training.session import Session
 
-# Not `fastbp.jit`: its disk cache is keyed by the sources of the package, which this file is not one of.
+# Not `fastbp.compiler.jit`: its disk cache is keyed by the sources of the package, which this file is not one of.
 jit = numba.njit(nogil=True, error_model="numpy")
 
 MOST_STEPS = 1000

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from fastbp import kernels
     from fastbp.estimators import MLPClassifier, MLPRegressor
-    from fastbp.fit import EpochReport, watch
+    from fastbp.kernels.functions.optimizers import SGD, Adam
     from fastbp.mlp import MLP
-    from fastbp.optimizers import SGD, Adam
     from fastbp.patching import get_patch_names, patch_sklearn, sklearn_is_patched, unpatch_sklearn
+    from fastbp.training.fit import EpochReport, watch
 
 __all__ = [
     "MLP",
@@ -33,16 +33,16 @@ __all__ = [
 
 _HOMES = {
     "MLP": "fastbp.mlp",
-    "SGD": "fastbp.optimizers",
-    "Adam": "fastbp.optimizers",
-    "EpochReport": "fastbp.progress",
+    "SGD": "fastbp.kernels.functions.optimizers",
+    "Adam": "fastbp.kernels.functions.optimizers",
+    "EpochReport": "fastbp.training.progress",
     "MLPClassifier": "fastbp.estimators",
     "MLPRegressor": "fastbp.estimators",
     "get_patch_names": "fastbp.patching",
     "patch_sklearn": "fastbp.patching",
     "sklearn_is_patched": "fastbp.patching",
     "unpatch_sklearn": "fastbp.patching",
-    "watch": "fastbp.progress",
+    "watch": "fastbp.training.progress",
 }
 
 

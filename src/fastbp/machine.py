@@ -9,13 +9,13 @@ import numba
 import numpy as np
 
 from fastbp import kernels
-from fastbp.code_cache import cache_folder
+from fastbp.compiler.code_cache import cache_folder
+from fastbp.compiler.target import TARGET, cpu_name
 from fastbp.kernels.codes import LOSSES
-from fastbp.kernels.peak import flops_per_round, fma_rounds
+from fastbp.kernels.functions.optimizers import SGD
+from fastbp.kernels.tiles.peak import flops_per_round, fma_rounds
 from fastbp.mlp import MLP
-from fastbp.optimizers import SGD
-from fastbp.target import TARGET, cpu_name
-from fastbp.threads import allowed_cpus
+from fastbp.threads.jobs import allowed_cpus
 
 __all__ = ["describe", "fma_peak", "warmup"]
 

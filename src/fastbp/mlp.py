@@ -6,13 +6,13 @@ from typing import Self
 
 import numpy as np
 
-from fastbp import archive
-from fastbp.fit import History, Stopping, train
-from fastbp.initialization import glorot_uniform
 from fastbp.kernels.codes import LOSSES, OUTPUT_OF_LOSS, Activation
-from fastbp.optimizers import Adam, Optimizer
-from fastbp.prediction import predict
-from fastbp.threads import choose_threads
+from fastbp.kernels.functions.optimizers import Adam, Optimizer
+from fastbp.network.initialization import glorot_uniform
+from fastbp.network.prediction import predict
+from fastbp.storage import npz
+from fastbp.threads.jobs import choose_threads
+from fastbp.training.fit import History, Stopping, train
 
 __all__ = ["MLP"]
 
@@ -247,7 +247,7 @@ class MLP:
         path : path
             An .npz file, without pickles.
         """
-        archive.save(
+        npz.save(
             Path(path),
             settings={
                 "layer_sizes": list(self.layer_sizes),
@@ -275,7 +275,7 @@ class MLP:
         ValueError
             If the file is not one of `save`.
         """
-        saved = archive.load(Path(path))
+        saved = npz.load(Path(path))
         network = cls(**saved.settings)
         if saved.parameters.shape != network._parameters.shape:
             raise ValueError(f"{path} is damaged: {saved.parameters.size} parameters for {network!r}")

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from fastbp.imports import importing
+from fastbp.compiler.imports import importing
 from support.processes import run_well
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fastbp import machine
-from fastbp.target import TARGET
+from fastbp.compiler.target import TARGET
 
 COMPILED_IN_A_FIT = """
 import numpy as np

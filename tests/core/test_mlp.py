@@ -5,7 +5,7 @@ import pytest
 
 import refbp
 from fastbp import MLP, SGD, Adam
-from fastbp.fit import Stopping
+from fastbp.training.fit import Stopping
 
 TARGETS = {
     "squared_error": lambda rng, n: rng.standard_normal((n, 3)),

@@ -11,11 +11,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from fastbp import budget, engine
-from fastbp.budget import Claim, part_of
-from fastbp.helpers import run_on_threads
-from fastbp.session import Session
-from fastbp.threads import choose_threads
+from fastbp.threads import budget
+from fastbp.threads.budget import Claim, part_of
+from fastbp.threads.helpers import run_on_threads
+from fastbp.threads.jobs import choose_threads
+from fastbp.training import engine
+from fastbp.training.session import Session
 from support.networks import assert_identical, make_optimizer, make_problem, train
 
 
@@ -251,7 +252,7 @@ def test_teams_that_change_size_change_no_bit(rng, monkeypatch):
     for optimizer in ("SGD", "Adam"):
         one = train(problem, make_optimizer(optimizer), 1)
         with monkeypatch.context() as patch:
-            patch.setattr("fastbp.threads.Claim", Restless)
+            patch.setattr("fastbp.threads.jobs.Claim", Restless)
             for threads in (2, 3):
                 assert_identical(train(problem, make_optimizer(optimizer), threads), one)
     assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("fastbp-")]

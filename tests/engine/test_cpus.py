@@ -5,8 +5,8 @@ import os
 
 import pytest
 
-from fastbp import cpus
-from fastbp.cpus import allowed_cpus, cpu_quota, thread_limit
+from fastbp.threads import cpus
+from fastbp.threads.cpus import allowed_cpus, cpu_quota, thread_limit
 
 SETTINGS = ("FASTBP_NUM_THREADS", "NUMBA_NUM_THREADS", "OMP_NUM_THREADS")
 

@@ -5,10 +5,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from fastbp import engine, session
-from fastbp.kernels.layout import BIAS_ROW, DZ, TILES, WT, H, W
-from fastbp.optimizers import Adam
-from fastbp.target import TARGET
+from fastbp.compiler.target import TARGET
+from fastbp.kernels.functions.optimizers import Adam
+from fastbp.kernels.passes.layout import BIAS_ROW, DZ, TILES, WT, H, W
+from fastbp.training import engine, session
 from support.bounds import check_reference
 from support.networks import check_training, make_optimizer, make_problem
 

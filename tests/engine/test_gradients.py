@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import refbp
-from fastbp import session
+from fastbp.compiler.target import TARGET
 from fastbp.kernels.codes import Optimizer
-from fastbp.target import TARGET
+from fastbp.training import session
 from support.bounds import assert_within, check_reference, wide
 from support.error_analysis import gradient_errors
 from support.lattice import DTYPES, HIDDEN, panel_width

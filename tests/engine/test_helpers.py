@@ -11,9 +11,9 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
-from fastbp import helpers
-from fastbp.cpus import allowed_cpus
-from fastbp.helpers import run_on_threads
+from fastbp.threads import helpers
+from fastbp.threads.cpus import allowed_cpus
+from fastbp.threads.helpers import run_on_threads
 from support.threads import wait_for, wait_for_idle_helpers
 
 MOMENT = 1e6

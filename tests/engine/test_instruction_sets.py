@@ -8,7 +8,7 @@ from functools import cache
 import llvmlite.binding as llvm
 import pytest
 
-from fastbp.target import TARGET
+from fastbp.compiler.target import TARGET
 from support.processes import TESTS, environment, run_well
 
 pytestmark = pytest.mark.skipif(
@@ -64,7 +64,7 @@ def test_guard_pages(target):
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_target_is_what_was_asked_for(target):
-    code = "from fastbp.target import TARGET; print(TARGET.name, TARGET.parts)"
+    code = "from fastbp.compiler.target import TARGET; print(TARGET.name, TARGET.parts)"
     output = subprocess.run(
         [sys.executable, "-c", code], env=environment(**settings(target)), capture_output=True, text=True, check=True
     ).stdout

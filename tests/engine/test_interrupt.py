@@ -8,9 +8,9 @@ import time
 
 import pytest
 
-import fastbp.engine
-from fastbp.session import Session
-from fastbp.threads import Job
+import fastbp.training.engine
+from fastbp.threads.jobs import Job
+from fastbp.training.session import Session
 from support.networks import assert_identical, make_optimizer, make_problem, train
 from support.processes import command, environment
 
@@ -90,7 +90,7 @@ def _losing(nth):
 def test_ctrl_c_while_workers_are_hired(nth, rng, monkeypatch):
     problem = make_problem(rng, (5, 9, 2), n=60, batch_size=20, epochs=2)
     with monkeypatch.context() as patch:
-        patch.setattr(fastbp.engine, "Job", _losing(nth))
+        patch.setattr(fastbp.training.engine, "Job", _losing(nth))
         assert _outcome(train, problem, make_optimizer("Adam"), 4) is KeyboardInterrupt
     _assert_no_worker_is_left()
     assert_identical(train(problem, make_optimizer("Adam"), 4), train(problem, make_optimizer("Adam"), 1))
@@ -110,7 +110,7 @@ def test_ctrl_c_while_a_long_slice_begins(n_threads, rng, monkeypatch):
     one = train(problem, make_optimizer("Adam"), 1)
     with monkeypatch.context() as patch:
         # Workers are hired first; then there is a runner for each slice.
-        patch.setattr(fastbp.engine, "Job", _losing(n_threads + 1))
+        patch.setattr(fastbp.training.engine, "Job", _losing(n_threads + 1))
         assert _outcome(train, problem, make_optimizer("Adam"), n_threads) is KeyboardInterrupt
     _assert_no_worker_is_left()
     assert_identical(train(problem, make_optimizer("Adam"), n_threads), one)

@@ -11,8 +11,8 @@ import pytest
 from numba.core.registry import CPUDispatcher
 
 import fastbp
-from fastbp.jit import inner, jit
-from fastbp.kernels.simd import get, pointer
+from fastbp.compiler.jit import inner, jit
+from fastbp.kernels.vectors.simd import get, pointer
 from support.processes import command, environment, run, run_well
 
 
@@ -51,9 +51,11 @@ def test_inner_functions_are_for_compiled_code():
 def test_what_is_stored_can_be_called(tmp_path):
     run_well("cached", "training", "float32", NUMBA_CACHE_DIR=str(tmp_path))
     names = {path.name.split("-")[0] for path in stored(tmp_path)}
+    modules = {path.stem: path.relative_to(SOURCE).with_suffix("") for path in (SOURCE / "kernels").rglob("*.py")}
     for name in names:
         module, function = name.split(".")
-        dispatcher = getattr(importlib.import_module(f"fastbp.kernels.{module}"), function)
+        full = ".".join(("fastbp", *modules[module].parts))
+        dispatcher = getattr(importlib.import_module(full), function)
         assert type(dispatcher) is CPUDispatcher
     assert "step.train_steps" in names
 
@@ -91,7 +93,7 @@ def test_a_change_of_any_source_is_a_miss(tmp_path):
     settings = {"NUMBA_CACHE_DIR": str(cache), "PYTHONPATH": path_with(package)}
     run_well("cached", "product", "float32", **settings)
     files = stored(cache)
-    with (package / "fastbp" / "kernels" / "epilogue.py").open("a") as source:
+    with (package / "fastbp" / "kernels" / "tiles" / "epilogue.py").open("a") as source:
         source.write("\n# A change.\n")
     output = run_well("cached", "product", "float32", NUMBA_DEBUG_CACHE="1", **settings)
     assert "data loaded from" not in output
@@ -110,7 +112,7 @@ def copy_of_package(target):
 def test_nowhere_to_write(tmp_path):
     # A folder below a regular file cannot be made, not even by root.
     package = copy_of_package(tmp_path / "package")
-    for folder in [package / "fastbp", package / "fastbp" / "kernels"]:
+    for folder in {path.parent for path in (package / "fastbp").rglob("*.py")}:
         (folder / "__pycache__").write_text("in the way")
     blocked = tmp_path / "file"
     blocked.write_text("in the way")

@@ -9,8 +9,8 @@ import pytest
 import scipy.optimize
 
 import refbp
-from fastbp import lbfgs, objective
-from fastbp.progress import watch
+from fastbp.training import lbfgs, objective
+from fastbp.training.progress import watch
 from support.bounds import check_reference
 from support.lattice import HIDDEN
 from support.networks import LOSSES, Problem, assert_close, make_problem

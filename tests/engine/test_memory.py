@@ -5,15 +5,15 @@ import threading
 import numpy as np
 import pytest
 
-import fastbp.memory
-from fastbp.memory import workspace
+import fastbp.kernels.memory
+from fastbp.kernels.memory import workspace
 
 FLOAT64 = np.dtype(np.float64)
 
 
 @pytest.fixture(autouse=True)
 def nothing_kept(monkeypatch):
-    monkeypatch.setattr(fastbp.memory, "_local", threading.local())
+    monkeypatch.setattr(fastbp.kernels.memory, "_local", threading.local())
 
 
 def address(size):
@@ -45,8 +45,8 @@ def test_threads_have_their_own():
 def test_an_error_and_a_large_piece_leave_nothing():
     with pytest.raises(ZeroDivisionError), workspace(1000, FLOAT64):
         _ = 1 // 0
-    assert not vars(fastbp.memory._local)
-    address(fastbp.memory._MOST_BYTES_KEPT // 8 + 1)
-    assert not vars(fastbp.memory._local)
+    assert not vars(fastbp.kernels.memory._local)
+    address(fastbp.kernels.memory._MOST_BYTES_KEPT // 8 + 1)
+    assert not vars(fastbp.kernels.memory._local)
     address(1000)
-    assert vars(fastbp.memory._local).keys() == {"d"}
+    assert vars(fastbp.kernels.memory._local).keys() == {"d"}

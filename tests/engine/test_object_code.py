@@ -7,9 +7,9 @@ from pathlib import Path
 import llvmlite.binding as llvm
 import pytest
 
-from fastbp import code_cache
-from fastbp.object_code import ObjectCode, UnfitCodeError
-from fastbp.target import IS_X86
+from fastbp.compiler import code_cache
+from fastbp.compiler.object_code import ObjectCode, UnfitCodeError
+from fastbp.compiler.target import IS_X86
 from support.processes import run_well
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux" or not IS_X86, reason="for Linux on x86-64")
@@ -160,7 +160,7 @@ def test_not_for_other_systems(code, monkeypatch):
 # What is in the cache is loaded without LLVM, and by LLVM where that cannot be.
 PROGRAM = """
 import sys
-from fastbp import code_cache
+from fastbp.compiler import code_cache
 sys.path.insert(0, {programs!r})
 import cached
 Kept, loaded = code_cache.ObjectCode, []

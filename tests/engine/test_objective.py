@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import refbp
-from fastbp.objective import Objective
-from fastbp.plan import MOST_ROWS, layer_sizes
-from fastbp.target import TARGET
+from fastbp.compiler.target import TARGET
+from fastbp.network.plan import MOST_ROWS, layer_sizes
+from fastbp.training.objective import Objective
 from support.bounds import check_reference
 from support.lattice import HIDDEN, panel_width
 from support.networks import LOSSES, Problem, assert_close, make_problem

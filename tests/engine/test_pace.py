@@ -2,7 +2,7 @@
 
 import pytest
 
-from fastbp.pace import SLICE_SECONDS, Pace
+from fastbp.training.pace import SLICE_SECONDS, Pace
 
 
 def run(pace, cost, seconds):

@@ -4,10 +4,10 @@ import os
 
 import pytest
 
-from fastbp import helpers, placement
-from fastbp.helpers import run_on_threads
-from fastbp.placement import Place, here, put, settle
-from fastbp.threads import Job
+from fastbp.threads import helpers, placement
+from fastbp.threads.helpers import run_on_threads
+from fastbp.threads.jobs import Job
+from fastbp.threads.placement import Place, here, put, settle
 from support.threads import wait_for, wait_for_idle_helpers
 
 pytestmark = pytest.mark.skipif(

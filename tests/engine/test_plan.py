@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastbp.kernels.layout import BIAS_ROW, DZ, FIRST_TILE, N_IN, N_OUT, TILES, W_ROWS, WT, WT_ROWS, H, W
-from fastbp.kernels.vectors import lanes
-from fastbp.plan import make_plan, tile_bounds
-from fastbp.target import TARGET
+from fastbp.compiler.target import TARGET
+from fastbp.kernels.passes.layout import BIAS_ROW, DZ, FIRST_TILE, N_IN, N_OUT, TILES, W_ROWS, WT, WT_ROWS, H, W
+from fastbp.kernels.vectors.types import lanes
+from fastbp.network.plan import make_plan, tile_bounds
 from support.lattice import DTYPES, panel_width
 
 networks = st.tuples(

@@ -5,11 +5,11 @@ import threading
 import numpy as np
 import pytest
 
-import fastbp.memory
-from fastbp import session
+import fastbp.kernels.memory
+from fastbp.compiler.target import TARGET
 from fastbp.kernels import LinearState, linear, linear_backward, linear_backward_update, matmul
-from fastbp.kernels.vectors import lanes
-from fastbp.target import TARGET
+from fastbp.kernels.vectors.types import lanes
+from fastbp.training import session
 from support.lattice import DTYPES, random_problem, shapes
 from support.networks import OPTIMIZERS, assert_identical, make_optimizer, make_problem, train
 
@@ -26,8 +26,8 @@ def poison(monkeypatch):
         return np.full(size, np.nan, dtype=dtype)
 
     def apply():
-        monkeypatch.setattr(fastbp.memory, "aligned_zeros", nans)
-        monkeypatch.setattr(fastbp.memory, "_local", threading.local())
+        monkeypatch.setattr(fastbp.kernels.memory, "aligned_zeros", nans)
+        monkeypatch.setattr(fastbp.kernels.memory, "_local", threading.local())
         return given
 
     return apply

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fastbp.prediction import NonFiniteError, finds_non_finite, predict
+from fastbp.network.prediction import NonFiniteError, finds_non_finite, predict
 from support.error_analysis import OUTPUTS, check_outputs
 from support.lattice import DTYPES, HIDDEN, LAYOUTS, column_sizes, panel_width, row_sizes
 from support.networks import LOSSES, make_problem

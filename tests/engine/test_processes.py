@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fastbp.kernels import matmul
-from fastbp.threads import allowed_cpus, choose_threads
+from fastbp.threads.jobs import allowed_cpus, choose_threads
 from support.networks import assert_identical, make_optimizer, make_problem, train
 from support.processes import run_well
 

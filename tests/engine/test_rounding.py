@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fastbp.target import TARGET
+from fastbp.compiler.target import TARGET
 from support.error_analysis import check_one_step, gradient_errors
 from support.lattice import DTYPES, HIDDEN, panel_width
 from support.networks import LOSSES, OPTIMIZERS, make_optimizer, make_problem, train, train_reference

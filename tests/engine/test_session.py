@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fastbp.session import Session
+from fastbp.training.session import Session
 from support.lattice import DTYPES, panel_width
 from support.networks import (
     MOMENTS,

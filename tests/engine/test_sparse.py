@@ -6,10 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fastbp import engine
-from fastbp.prediction import predict
-from fastbp.samples import SparseRows, kernel_samples
-from fastbp.target import TARGET
+from fastbp.compiler.target import TARGET
+from fastbp.network.prediction import predict
+from fastbp.network.samples import SparseRows, kernel_samples
+from fastbp.training import engine
 from support.lattice import HIDDEN, PRIME, panel_width
 from support.networks import (
     LOSSES,

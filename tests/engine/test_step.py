@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fastbp.target import TARGET
+from fastbp.compiler.target import TARGET
 from support.lattice import HIDDEN, LAYOUTS, PRIME, panel_width
 from support.networks import LOSSES, OPTIMIZERS, check_training, make_optimizer, make_problem, train, train_reference
 

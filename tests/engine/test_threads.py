@@ -7,13 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-import fastbp.engine
+import fastbp.training.engine
+from fastbp.compiler.target import TARGET
 from fastbp.kernels import matmul
-from fastbp.pace import Pace
-from fastbp.prediction import predict
-from fastbp.session import Session
-from fastbp.target import TARGET
-from fastbp.threads import choose_threads
+from fastbp.network.prediction import predict
+from fastbp.threads.jobs import choose_threads
+from fastbp.training.pace import Pace
+from fastbp.training.session import Session
 from support.lattice import DTYPES, HIDDEN, panel_width
 from support.networks import LOSSES, OPTIMIZERS, assert_identical, check_training, make_optimizer, make_problem, train
 
@@ -70,7 +70,7 @@ def test_changes_between_all_threads_and_one_change_no_bit(rng, monkeypatch):
     for optimizer in OPTIMIZERS:
         one = train(problem, make_optimizer(optimizer), 1)
         with monkeypatch.context() as patch:
-            patch.setattr(fastbp.engine, "Pace", Restless)
+            patch.setattr(fastbp.training.engine, "Pace", Restless)
             for threads in (2, 3):
                 assert_identical(train(problem, make_optimizer(optimizer), threads), one)
 
@@ -156,9 +156,9 @@ def cores(monkeypatch):
     """Pretend to have eight cores, no settings, and no other threads that work."""
     for name in ("FASTBP_NUM_THREADS", "NUMBA_NUM_THREADS", "OMP_NUM_THREADS"):
         monkeypatch.delenv(name, raising=False)
-    for module in ("cpus", "threads"):
+    for module in ("threads.cpus", "threads.jobs"):
         monkeypatch.setattr(f"fastbp.{module}.allowed_cpus", lambda: 8)
-    monkeypatch.setattr("fastbp.budget._places", [])
+    monkeypatch.setattr("fastbp.threads.budget._places", [])
 
 
 def test_tiny_work_gets_one_thread(cores):

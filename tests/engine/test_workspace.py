@@ -5,10 +5,10 @@ import tracemalloc
 import numpy as np
 import pytest
 
-import fastbp.session
+import fastbp.training.session
 from fastbp import MLP, MLPClassifier
-from fastbp.optimizers import Adam
-from fastbp.prediction import predict
+from fastbp.kernels.functions.optimizers import Adam
+from fastbp.network.prediction import predict
 from support.error_analysis import check_one_step
 from support.lattice import DTYPES
 from support.networks import LOSSES, check_training, make_optimizer, make_problem
@@ -36,7 +36,7 @@ def peak_of(work):
 
 
 def open_session(problem):
-    return fastbp.session.Session(
+    return fastbp.training.session.Session(
         problem.weights,
         problem.biases,
         Adam(),

@@ -192,7 +192,7 @@ def test_interrupt_inside_the_first_epoch(small_data, quietly, monkeypatch):
     def interrupted(self, order):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("fastbp.fit.Session.epoch", interrupted)
+    monkeypatch.setattr("fastbp.training.fit.Session.epoch", interrupted)
     model = MLPRegressor(random_state=0)
     _, caught = quietly(model.fit, X, y)
     assert caught == [(UserWarning, "Training interrupted by user.")]

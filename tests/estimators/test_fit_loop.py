@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from fastbp import SGD, Adam, EpochReport, watch
-from fastbp.fit import History, Stopping, train
-from fastbp.prediction import predict
+from fastbp.network.prediction import predict
+from fastbp.training.fit import History, Stopping, train
 
 pytestmark = pytest.mark.smoke
 

@@ -21,7 +21,7 @@ from sklearn.base import clone
 
 import fastbp
 from fastbp.estimators import _base, _stochastic
-from fastbp.fit import History
+from fastbp.training.fit import History
 
 pytestmark = pytest.mark.skipif(
     tuple(int(part) for part in sklearn.__version__.split(".")[:2]) < (1, 9),

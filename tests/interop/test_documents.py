@@ -26,7 +26,7 @@ def test_programs_print_what_they_say(program, tmp_path, monkeypatch):
     assert printed.getvalue().splitlines() == promised != []
 
 
-@pytest.mark.parametrize("name", ["fastbp.estimators._portable", "fastbp.interop.skl2onnx"])
+@pytest.mark.parametrize("name", ["fastbp.estimators._portable", "fastbp.estimators.skl2onnx"])
 def test_examples_in_docstrings(name):
     failed, tried = doctest.testmod(importlib.import_module(name))
     assert (failed, tried > 5) == (0, True)

@@ -13,7 +13,7 @@ CALLS = {
     "torch": lambda model, path: model.to_torch(),
     "torch, from there": lambda model, path: MLPClassifier.from_torch(None),
     "onnx": lambda model, path: model.to_onnx(),
-    "skl2onnx": lambda model, path: __import__("fastbp.interop.skl2onnx").interop.skl2onnx.register(),
+    "skl2onnx": lambda model, path: __import__("fastbp.estimators.skl2onnx").interop.skl2onnx.register(),
 }
 
 

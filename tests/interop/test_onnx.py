@@ -99,7 +99,7 @@ def test_unfitted_estimators_have_no_graph():
 def convert():
     """Return skl2onnx's function, after our converters have been registered."""
     skl2onnx = pytest.importorskip("skl2onnx")
-    from fastbp.interop.skl2onnx import register
+    from fastbp.estimators.skl2onnx import register
 
     register()
     register()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fastbp.kernels import LinearState, linear, linear_backward, linear_backward_update, matmul
-from fastbp.optimizers import SGD, Adam
+from fastbp.kernels.functions.optimizers import SGD, Adam
 
 
 def ones(*shape, dtype=np.float64):

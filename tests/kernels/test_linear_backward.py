@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import refbp
 from fastbp.kernels import LinearState, linear_backward, linear_backward_update
-from fastbp.optimizers import SGD, Adam
+from fastbp.kernels.functions.optimizers import SGD, Adam
 from support.bounds import check_linear_backward, check_reference
 from support.lattice import DTYPES, HIDDEN, LAYOUTS, PRIME, panel_width, random_problem, row_sizes, shapes
 

@@ -5,10 +5,10 @@ import threading
 import numpy as np
 import pytest
 
-from fastbp.jit import jit
-from fastbp.kernels.atomics import nap
+from fastbp.compiler.jit import jit
 from fastbp.kernels.shares import begin_shares, end_shares, next_share, run_shares, stop_shares
-from fastbp.kernels.simd import pointer
+from fastbp.kernels.vectors.atomics import nap
+from fastbp.kernels.vectors.simd import pointer
 from support.threads import wait_for_idle_helpers
 
 FLOPS = 1e6

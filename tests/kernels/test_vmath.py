@@ -13,9 +13,9 @@ import pytest
 from llvmlite import binding as llvm
 from numba import types
 
-from fastbp.kernels import vmath
-from fastbp.kernels.simd import first_lanes, lanes_of, load, load_where, pointer, store, store_where
-from fastbp.target import TARGET
+from fastbp.compiler.target import TARGET
+from fastbp.kernels.vectors import vmath
+from fastbp.kernels.vectors.simd import first_lanes, lanes_of, load, load_where, pointer, store, store_where
 
 FUNCTIONS = ("exp", "log", "tanh", "logistic")
 DTYPES = (np.float32, np.float64)

@@ -11,7 +11,7 @@ import pytest
 
 import refbp
 
-MODULES = ["refbp", *(f"refbp.{module.name}" for module in pkgutil.iter_modules(refbp.__path__))]
+MODULES = ["refbp", *(module.name for module in pkgutil.walk_packages(refbp.__path__, "refbp."))]
 
 
 @pytest.mark.parametrize("name", MODULES)

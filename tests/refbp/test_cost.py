@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 import refbp
 from refbp import graph
-from refbp.cost import MOMENTS, Cost, Memory, memory_table, table
-from refbp.memory import traced_peak
+from refbp.accounting.cost import MOMENTS, Cost, Memory, memory_table, table
+from refbp.accounting.memory import traced_peak
 
 SIZES = [(3, 2), (4, 7, 3), (5, 8, 8, 6, 2), (30, 1, 20)]
 OPTIMIZERS = {

@@ -18,9 +18,9 @@ from benchmarks.cost import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastbp.plan import make_plan
-from refbp.cost import MOMENTS, Cost, Memory
-from refbp.memory import Tile, fused_memory, reference_memory, traced_peak
+from fastbp.network.plan import make_plan
+from refbp.accounting.cost import MOMENTS, Cost, Memory
+from refbp.accounting.memory import Tile, fused_memory, reference_memory, traced_peak
 
 SMALL = [
     Workload((3, 2), 1),

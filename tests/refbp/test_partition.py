@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 import refbp
 from refbp import graph
-from refbp.cost import Cost
-from refbp.partition import compare, data_parallel, largest_minibatch, parameters, pipeline
-from refbp.partition import given as wanting_values
-from refbp.placement import run
+from refbp.accounting.cost import Cost
+from refbp.accounting.partition import compare, data_parallel, largest_minibatch, parameters, pipeline
+from refbp.accounting.partition import given as wanting_values
+from refbp.accounting.placement import run
 
 SIZES = (6, 9, 5, 7, 3)
 HIDDEN = ["relu", "logistic", "tanh", "identity"]

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from refbp import graph
-from refbp.partition import data_parallel, pipeline
-from refbp.placement import Partition, place, run
+from refbp.accounting.partition import data_parallel, pipeline
+from refbp.accounting.placement import Partition, place, run
 
 
 def build(n):

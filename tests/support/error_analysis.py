@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 import refbp
-from fastbp.optimizers import Adam
+from fastbp.kernels.functions.optimizers import Adam
 from support.bounds import FUNCTION_ERROR, LIPSCHITZ, assert_within, wide
 from support.networks import MOMENTS, Problem, Result, train, train_reference
 

@@ -5,8 +5,8 @@ from itertools import pairwise, product
 
 import numpy as np
 
-from fastbp.kernels.vectors import lanes
-from fastbp.target import TARGET
+from fastbp.compiler.target import TARGET
+from fastbp.kernels.vectors.types import lanes
 
 DTYPES = (np.float32, np.float64)
 HIDDEN = ("identity", "relu", "tanh", "logistic")

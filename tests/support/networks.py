@@ -1,4 +1,4 @@
-"""The same minibatches through `fastbp.session.Session` and through refbp, and checks that hold one to the other."""
+"""The same minibatches through `training.session.Session` and through refbp, and checks that compare the two."""
 
 import copy
 from collections.abc import Sequence
@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-import fastbp.session
+import fastbp.training.session
 import refbp
-from fastbp.optimizers import SGD, Adam
+from fastbp.kernels.functions.optimizers import SGD, Adam
 from refbp.training import run_epoch
 from support.bounds import check_reference
 
@@ -139,7 +139,7 @@ def train(problem: Problem, optimizer: Any, n_threads: int | None = 1) -> Result
     """Train with fastbp, leaving the problem and the optimizer as they are."""
     weights, biases = copy.deepcopy(problem.weights), copy.deepcopy(problem.biases)
     optimizer = copy.deepcopy(optimizer)
-    with fastbp.session.Session(
+    with fastbp.training.session.Session(
         weights,
         biases,
         optimizer,

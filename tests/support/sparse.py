@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fastbp.samples import SparseRows
+from fastbp.network.samples import SparseRows
 
 
 def sparse_of(

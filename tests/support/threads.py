@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from fastbp import helpers
+from fastbp.threads import helpers
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 20) -> None:

@@ -6,8 +6,8 @@ import numpy as np
 
 from benchmarks.common import Problem
 from benchmarks.peers import rivals
-from fastbp.optimizers import Adam
-from fastbp.session import Session
+from fastbp.kernels.functions.optimizers import Adam
+from fastbp.training.session import Session
 
 
 def start(threads: int, dtype: str) -> str:

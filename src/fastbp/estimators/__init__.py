@@ -7,11 +7,11 @@
 - `_callbacks`: scikit-learn's callbacks, per epoch.
 - `_scores`: accuracy and R² on the validation set of early stopping.
 
-Only public names of scikit-learn are imported. Training itself is `fastbp.fit`; nothing below this package imports
-scikit-learn.
+Only public names of scikit-learn are imported. Training itself is `fastbp.training.fit`; nothing below this package
+imports scikit-learn.
 """
 
-from fastbp.imports import importing
+from fastbp.compiler.imports import importing
 
 with importing("numba"):
     from fastbp.estimators._classifier import MLPClassifier

@@ -23,9 +23,9 @@ from fastbp.estimators._validation import (
     hidden_sizes,
     to_samples,
 )
-from fastbp.initialization import glorot_uniform
-from fastbp.prediction import NonFiniteError, finds_non_finite, predict
-from fastbp.samples import SamplesLike
+from fastbp.network.initialization import glorot_uniform
+from fastbp.network.prediction import NonFiniteError, finds_non_finite, predict
+from fastbp.network.samples import SamplesLike
 
 __all__ = ["BaseMLP", "is_stochastic"]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fastbp.progress import Snapshot
+from fastbp.training.progress import Snapshot
 
 try:
     import sklearn.callback as api

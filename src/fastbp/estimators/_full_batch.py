@@ -7,11 +7,11 @@ from sklearn.exceptions import ConvergenceWarning
 
 from fastbp.estimators._training import warn_caller
 from fastbp.estimators._validation import to_samples
-from fastbp.fit import NON_FINITE_WEIGHTS
-from fastbp.lbfgs import Record, minimize
-from fastbp.objective import Objective
-from fastbp.plan import layer_sizes
-from fastbp.progress import Observer
+from fastbp.network.plan import layer_sizes
+from fastbp.training.fit import NON_FINITE_WEIGHTS
+from fastbp.training.lbfgs import Record, minimize
+from fastbp.training.objective import Objective
+from fastbp.training.progress import Observer
 
 __all__ = ["FullBatch", "loss_and_gradient"]
 

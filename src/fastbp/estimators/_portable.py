@@ -240,7 +240,7 @@ class Portable:
     def to_onnx(self):
         """Return the fitted network as an ONNX model.
 
-        For pipelines see `fastbp.interop.skl2onnx.register`.
+        For pipelines see `fastbp.estimators.skl2onnx.register`.
 
         Returns
         -------

@@ -12,10 +12,10 @@ from sklearn.model_selection import train_test_split
 
 from fastbp.estimators._training import warn_caller
 from fastbp.estimators._validation import to_samples
-from fastbp.fit import History, Stopping, train
-from fastbp.optimizers import SGD, Adam, Optimizer
-from fastbp.progress import Observer
-from fastbp.samples import SamplesLike
+from fastbp.kernels.functions.optimizers import SGD, Adam, Optimizer
+from fastbp.network.samples import SamplesLike
+from fastbp.training.fit import History, Stopping, train
+from fastbp.training.progress import Observer
 
 __all__ = ["Stochastic"]
 

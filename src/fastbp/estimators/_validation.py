@@ -13,7 +13,7 @@ from scipy.sparse import issparse
 from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.validation import validate_data
 
-from fastbp.samples import SamplesLike, SparseRows
+from fastbp.network.samples import SamplesLike, SparseRows
 
 __all__ = [
     "cast_samples",

@@ -1,7 +1,7 @@
 """Networks as ONNX graphs.
 
 `network_graph` says which nodes and constants a network is made of, in terms of no library: `to_onnx` makes a model of
-them, and `fastbp.interop.skl2onnx` a part of a pipeline.
+them, and `fastbp.estimators.skl2onnx` a part of a pipeline.
 """
 
 from importlib.metadata import version

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from fastbp.optimizers import SGD, Adam, Optimizer
+from fastbp.kernels.functions.optimizers import SGD, Adam, Optimizer
 
 __all__ = ["MOMENTS", "as_state", "from_state", "without_moments"]
 

@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from fastbp.interop.files import write_atomically
 from fastbp.interop.libraries import needed_libraries
 from fastbp.interop.record import check_format, describe, rebuild, shapes
+from fastbp.storage.files import write_atomically
 
 __all__ = ["load", "save"]
 

@@ -9,7 +9,7 @@ from sklearn.base import ClassifierMixin, is_classifier
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.utils.validation import check_is_fitted
 
-from fastbp.optimizers import SGD, Adam, Optimizer
+from fastbp.kernels.functions.optimizers import SGD, Adam, Optimizer
 
 __all__ = ["from_sklearn", "to_sklearn"]
 

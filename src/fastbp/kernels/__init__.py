@@ -15,8 +15,8 @@ The layers below, downwards: `step` (one minibatch of a network) and `predict`; 
 `microkernel` (the register tile); `vmath` and `simd` (vectors); `barrier` and `atomics`.
 """
 
-from fastbp.kernels.backward import linear_backward, linear_backward_update
-from fastbp.kernels.dense import linear, matmul
-from fastbp.kernels.state import LinearState
+from fastbp.kernels.layers.backward import linear_backward, linear_backward_update
+from fastbp.kernels.layers.dense import linear, matmul
+from fastbp.kernels.layers.state import LinearState
 
 __all__ = ["LinearState", "linear", "linear_backward", "linear_backward_update", "matmul"]

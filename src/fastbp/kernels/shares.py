@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
-from fastbp.helpers import run_on_threads
-from fastbp.jit import inner
-from fastbp.kernels.atomics import atomic_add, atomic_load, atomic_store, spin_hint
-from fastbp.kernels.simd import get
+from fastbp.compiler.jit import inner
+from fastbp.kernels.vectors.atomics import atomic_add, atomic_load, atomic_store, spin_hint
+from fastbp.kernels.vectors.simd import get
+from fastbp.threads.helpers import run_on_threads
 
 __all__ = ["begin_shares", "end_shares", "next_share", "run_shares", "share_count", "stop_shares"]
 

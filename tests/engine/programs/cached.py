@@ -30,7 +30,7 @@ def training(dtype: str) -> np.ndarray:
 def main() -> None:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        for name in ("fastbp", "fastbp.kernels", "fastbp.session", "fastbp.fit"):
+        for name in ("fastbp", "fastbp.kernels", "fastbp.training.session", "fastbp.training.fit"):
             importlib.import_module(name)
 
         if sys.argv[1] != "import":

@@ -12,12 +12,12 @@ import numba
 import numpy as np
 
 import fastbp.kernels
-import fastbp.prediction
-import fastbp.session
+import fastbp.network.prediction
+import fastbp.training.session
+from fastbp.compiler.target import TARGET
 from fastbp.kernels import LinearState, linear, linear_backward, linear_backward_update, matmul
-from fastbp.kernels.simd import load, pointer, store
-from fastbp.samples import SparseRows
-from fastbp.target import TARGET
+from fastbp.kernels.vectors.simd import load, pointer, store
+from fastbp.network.samples import SparseRows
 from support.guards import guarded, guarded_allocations, guarded_copy
 from support.lattice import DTYPES, HIDDEN, panel_width, random_problem, shapes
 from support.networks import LOSSES, OPTIMIZERS, Problem, make_optimizer, make_problem, train
@@ -131,7 +131,7 @@ def run_write_back(dtype: type, at_end: bool) -> None:
         problem = guard_problem(make_problem(rng, sizes, dtype=dtype), at_end)
         with (
             guarded_allocations(*MODULES, at_end=at_end),
-            fastbp.session.Session(
+            fastbp.training.session.Session(
                 problem.weights,
                 problem.biases,
                 make_optimizer("Adam"),
@@ -153,7 +153,7 @@ def run_predict(dtype: type, at_end: bool) -> None:
     for i, (sizes, output) in enumerate(product(networks(dtype), ("identity", "exp", "logistic", "softmax"))):
         problem = guard_problem(make_problem(rng, sizes, n=1 + 2 * i, dtype=dtype), at_end)
         with guarded_allocations(*MODULES, at_end=at_end):
-            result = fastbp.prediction.predict(
+            result = fastbp.network.prediction.predict(
                 problem.weights,
                 problem.biases,
                 problem.x[:: 1 - 2 * (i % 2)],
@@ -182,7 +182,7 @@ def run_sparse(dtype: type, at_end: bool) -> None:
         problem.x = guarded_rows(problem.x, at_end, (np.int32, np.int64)[i % 2])
         with guarded_allocations(*MODULES, at_end=at_end):
             result = train(problem, make_optimizer("Adam"), THREADS[i % 2])
-            outputs = fastbp.prediction.predict(
+            outputs = fastbp.network.prediction.predict(
                 problem.weights, problem.biases, problem.x, activation="tanh", output="identity", n_threads=1
             )
         assert all(np.isfinite(p).all() for p in result.params)

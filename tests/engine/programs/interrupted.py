@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from fastbp.session import Session
+from fastbp.training.session import Session
 from support.networks import Problem, make_optimizer, make_problem, train
 
 SIZES = {

@@ -14,7 +14,9 @@ import joblib
 from sklearn.datasets import load_digits
 from sklearn.model_selection import GridSearchCV
 
-from fastbp import MLPClassifier, budget, engine
+from fastbp import MLPClassifier
+from fastbp.threads import budget
+from fastbp.training import engine
 
 GRID = {"hidden_layer_sizes": [(64,), (100, 50)], "batch_size": [100, 200], "alpha": [1e-4, 1e-2, 1.0]}
 

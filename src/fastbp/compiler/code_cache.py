@@ -1,0 +1,197 @@
+"""Compiled code on disk.
+
+Numba's own cache has three gaps that a package of many small files meets at once:
+
+- an entry goes stale when a function or constant *in another file* changes;
+- decorating fails where no folder for the cache can be written;
+- two processes that compile the same function for different types at the same
+  time may give one data file to both.
+
+Here an entry is keyed by the hash of all sources of the package, a missing
+folder costs a warning and a compilation, and writers take turns by a lock file.
+"""
+
+import contextlib
+import ctypes
+import hashlib
+import os
+import warnings
+from collections.abc import Callable, Iterator
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import llvmlite.binding as llvm
+from numba.core.caching import CompileResultCacheImpl, FunctionCache, IndexDataCacheFile, NullCache
+from numba.core.compiler import compile_result
+
+from fastbp.compiler.object_code import ObjectCode, UnfitCodeError
+
+try:
+    import fcntl
+except ImportError:  # Windows: writers may then overwrite each other's entries, which costs a compilation
+    fcntl = None  # type: ignore[assignment]
+
+__all__ = ["cache_folder", "open_cache"]
+
+_PACKAGE = Path(__file__).parents[1]
+
+
+@cache
+def source_hash() -> str:
+    """Return a hash of the sources that compiled code is made of: all jitted functions are in `kernels`."""
+    digest = hashlib.sha256()
+    for path in sorted([*_PACKAGE.glob("compiler/*.py"), *_PACKAGE.glob("kernels/**/*.py")]):
+        digest.update(path.relative_to(_PACKAGE).as_posix().encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+@cache
+def _add_runtime_symbols() -> None:
+    """Tell the linker where Numba's runtime is: entry points take arrays from Python by its help."""
+    runtime: Any = import_module("numba.core.runtime._nrt_python")
+    for name, address in runtime.c_helpers.items():
+        llvm.add_symbol(name if name.startswith("_") else f"NRT_{name}", address)
+
+
+def _only_names(bitcode: bytes) -> bytes:
+    """Return a module that defines the same names, and nothing else."""
+    module = llvm.parse_bitcode(bitcode)
+    functions = [f'define void @"{f.name}"() {{ ret void }}' for f in module.functions if not f.is_declaration]
+    variables = [f'@"{v.name}" = global i8 0' for v in module.global_variables if not v.is_declaration]
+    return llvm.parse_assembly("\n".join([*variables, *functions])).as_bitcode()
+
+
+class _Library:
+    """A function's machine code, in the place of one of Numba's libraries."""
+
+    def __init__(self, machine_code: bytes) -> None:
+        self._addresses = ObjectCode(machine_code, llvm.address_of_symbol).addresses
+        self.codegen = self
+
+    def get_pointer_to_function(self, name: str) -> int:
+        try:
+            return self._addresses[name]
+        except KeyError:
+            raise UnfitCodeError(f"unknown name {name}") from None
+
+    def set_env(self, name: str, env: Any) -> None:
+        """Tell the code where the Python objects are that it refers to."""
+        ctypes.c_void_p.from_address(self.get_pointer_to_function(name)).value = id(env)
+
+
+def _load_without_llvm(target_context: Any, payload: Any) -> Any:
+    """Do what Numba does to come from a stored function to one that can be called, but for LLVM's part of it."""
+    (_, _, (machine_code, _)), fndesc, env, signature, objectmode, lifted, annotation, reload_init, envs = payload
+    library = _Library(machine_code)
+    for initialize in reload_init:
+        initialize()
+    entry_point = target_context.get_executable(library, fndesc, env)
+    for used in envs:
+        library.set_env(used.env_name, used)
+    return compile_result(
+        typing_context=target_context.typing_context,
+        target_context=target_context,
+        library=library,
+        environment=env,
+        entry_point=entry_point,
+        fndesc=fndesc,
+        type_annotation=annotation,
+        signature=signature,
+        objectmode=objectmode,
+        lifted=lifted,
+        reload_init=reload_init,
+        referenced_envs=envs,
+    )
+
+
+class _MachineCode(CompileResultCacheImpl):
+    """What is stored of a function: what runs.
+
+    Numba also stores LLVM's code, for others to link. None here does, and only its names are read, at the cost of
+    parsing all of it in every process.
+    """
+
+    def reduce(self, data: Any) -> Any:
+        (name, kind, (machine_code, bitcode)), *rest = super().reduce(data)
+        return ((name, kind, (machine_code, _only_names(bitcode))), *rest)
+
+    def rebuild(self, target_context: Any, payload: Any) -> Any:
+        try:
+            return _load_without_llvm(target_context, payload)
+        except UnfitCodeError:
+            return super().rebuild(target_context, payload)
+
+
+class _SourceTreeCache(FunctionCache):
+    """Numba's cache of one function, keyed by the sources of the whole package."""
+
+    _impl_class = _MachineCode
+
+    def __init__(self, py_func: Callable) -> None:
+        super().__init__(py_func)
+        self._lock_path = os.path.join(self._cache_path, "fastbp.lock")
+        self._cache_file = IndexDataCacheFile(
+            cache_path=self._cache_path,
+            filename_base=f"{self._impl.filename_base}.{source_hash()}",
+            source_stamp=source_hash(),
+        )
+
+    @contextlib.contextmanager
+    def _one_writer(self) -> Iterator[None]:
+        if fcntl is None:
+            yield
+            return
+        with open(self._lock_path, "ab") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        # Numba's own method first loads all that compiling could need: 30 MB and a tenth of a second, in every process.
+        _add_runtime_symbols()
+        try:
+            with self._guard_against_spurious_io_errors():
+                return self._load_overload(sig, target_context)
+        except OSError as error:
+            _warn_uncached(str(error))
+            return None
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        # A full disk or a folder that has gone must not end a fit whose code is already compiled.
+        try:
+            with self._one_writer():
+                super().save_overload(sig, data)
+        except OSError as error:
+            _warn_uncached(str(error))
+
+
+_warned = False
+
+
+def _warn_uncached(reason: str) -> None:
+    """Warn, once in a process: there are dozens of kernels, and one cause."""
+    global _warned
+    if not _warned:
+        _warned = True
+        warnings.warn(
+            f"fastbp cannot keep compiled code and will compile anew in every process ({reason}); "
+            "set NUMBA_CACHE_DIR to a writable folder",
+            RuntimeWarning,
+            stacklevel=3,
+        )
+
+
+def open_cache(py_func: Callable) -> Any:
+    """Return the cache of one function's compiled code, one that keeps nothing where no folder can be written."""
+    try:
+        return _SourceTreeCache(py_func)
+    except RuntimeError as error:
+        _warn_uncached(str(error).rsplit(":", 1)[-1].strip())
+        return NullCache()
+
+
+def cache_folder() -> str:
+    """Return the folder that holds the compiled code, or an empty string where none can be written."""
+    return str(open_cache(cache_folder).cache_path or "")

@@ -1,0 +1,1 @@
+"""Products and dense layers on NumPy arrays."""

@@ -1,0 +1,400 @@
+"""Backward pass of a dense layer on plain arrays: `linear_backward` and `linear_backward_update`.
+
+The two phases of `step`, for one layer and without a network around it: rows first
+(dx, with the old weights), then tiles (dw, spent at once or stored).
+"""
+
+import math
+from itertools import accumulate
+from typing import NamedTuple
+
+import numpy as np
+
+from fastbp.compiler.jit import inner, jit
+from fastbp.kernels.codes import ACTIVATIONS, Activation, Optimizer
+from fastbp.kernels.functions.optimizers import SGD, Adam
+from fastbp.kernels.layers.arguments import check_disjoint, check_matrix, check_output, check_vector
+from fastbp.kernels.layers.state import LinearState, optimizer_scalars
+from fastbp.kernels.memory import workspace
+from fastbp.kernels.shares import begin_shares, end_shares, next_share, run_shares
+from fastbp.kernels.tiles.epilogue import activation_gradient_panel
+from fastbp.kernels.tiles.gemm import gemm_panel, panel_count, panel_parts, panel_vectors
+from fastbp.kernels.tiles.microkernel import MR, NV, gemm_tile_transposed, panel_width
+from fastbp.kernels.tiles.panels import pack_rows, unpack_rows
+from fastbp.kernels.tiles.update import Scalars, sum_rows, update_tile
+from fastbp.kernels.vectors.simd import address_pointer, at, pointer
+from fastbp.kernels.vectors.types import lanes
+from fastbp.threads.jobs import choose_threads
+
+__all__ = ["linear_backward", "linear_backward_update"]
+
+STORE = int(Optimizer.STORE)
+ADAM = int(Optimizer.ADAM)
+_CHUNK = 192  # rows whose share of dx is in cache at a time
+_KC = 192
+_SHARES = 2  # of a phase for each thread
+
+HIDDEN = {name: ACTIVATIONS[name] for name in ("identity", "relu", "tanh", "logistic")}
+
+
+class _Shape(NamedTuple):
+    rows: int
+    n_in: int
+    n_out: int
+
+
+class _Operands(NamedTuple):
+    """Addresses, and strides in elements (row, column) where an operand may have any."""
+
+    dz: int
+    dz_strides: tuple[int, int]
+    x: int
+    x_strides: tuple[int, int]
+    w: int
+    w_strides: tuple[int, int]
+
+
+class _Targets(NamedTuple):
+    """Addresses of what a tile of the gradient is spent on: matrices (n_in, n_out) and vectors (n_out,), contiguous."""
+
+    w: int
+    b: int
+    m_w: int
+    m_b: int
+    v_w: int
+    v_b: int
+
+
+class _Panels(NamedTuple):
+    """Operands in panel order."""
+
+    dz: np.ndarray
+    x: np.ndarray
+    transposed: np.ndarray
+
+
+@jit
+def _transpose_phase(shape, operands, panels, thread, shares):
+    """What one thread packs of w^T, in panels."""
+    like, table = pointer(panels.transposed), pointer(shares)
+    width = panel_width(like)
+    w, (row, column) = address_pointer(operands.w, like), operands.w_strides
+    begin_shares(table)
+    first, end = next_share(table)
+    while first < end:
+        for panel in range(first, end):
+            columns = min(width, shape.n_in - panel * width)
+            target = at(like, panel * shape.n_out * width)
+            pack_rows(shape.n_out, columns, w, panel * width * row, column, row, target, 0)
+        first, end = next_share(table)
+    return end_shares(table, thread)
+
+
+@inner
+def _rows(shape, operands, panels, scratch, dx, stride, first, end, activation, kc):
+    """Rows ``first:end`` (multiples of MR but for the last) of the packed operands, and of dx."""
+    like = pointer(scratch)
+    width = panel_width(like)
+    x, dz = pointer(panels.x), pointer(panels.dz)
+    x_source, dz_source = address_pointer(operands.x, like), address_pointer(operands.dz, like)
+    (x_row, x_column), (dz_row, dz_column) = operands.x_strides, operands.dz_strides
+    for row in range(first, end, _CHUNK):
+        count = min(_CHUNK, end - row)
+        place = row * width
+        pack_rows(count, shape.n_in, x_source, row * x_row, x_row, x_column, at(x, place), stride)
+        pack_rows(count, shape.n_out, dz_source, row * dz_row, dz_row, dz_column, at(dz, place), stride)
+        for panel in range(panel_count(shape.n_in, like)):
+            columns = shape.n_in - panel * width
+            w_panel = at(pointer(panels.transposed), panel * shape.n_out * width)
+            parts = panel_parts(shape.n_in, panel, like)
+            padded = (count + MR - 1) // MR * MR
+            gemm_panel(shape.n_out, parts, at(dz, place), stride, w_panel, like, 0, padded, kc)
+            activation_gradient_panel(activation, columns, like, at(x, panel * stride + place), 0, count)
+            target = at(address_pointer(dx, like), row * shape.n_in + panel * width)
+            unpack_rows(count, min(width, columns), like, 0, target, shape.n_in)
+
+
+@jit
+def _row_phase(shape, operands, panels, scratch, dx, stride, thread, shares, activation, kc):
+    """What one thread does of the packed operands' rows, and of dx."""
+    table = pointer(shares)
+    begin_shares(table)
+    first, end = next_share(table)
+    while first < end:
+        _rows(shape, operands, panels, scratch, dx, stride, first * MR, min(end * MR, shape.rows), activation, kc)
+        first, end = next_share(table)
+    return end_shares(table, thread)
+
+
+@inner
+def _spend(rows, vectors, columns, n_out, scratch, optimizer, scalars, weight_decay, w, m, v):
+    """Fetch a tile of the weights and moments, spend the gradient in `scratch` on it, and write it back."""
+    tile = MR * panel_width(scratch)
+    w_tile, m_tile, v_tile = at(scratch, tile), at(scratch, 2 * tile), at(scratch, 3 * tile)
+    pack_rows(rows, columns, w, 0, n_out, 1, w_tile, 0)
+    if optimizer != STORE:
+        pack_rows(rows, columns, m, 0, n_out, 1, m_tile, 0)
+    if optimizer == ADAM:
+        pack_rows(rows, columns, v, 0, n_out, 1, v_tile, 0)
+    update_tile(optimizer, rows, vectors, scratch, w_tile, m_tile, v_tile, scalars, weight_decay)
+    unpack_rows(rows, columns, m_tile, 0, m, n_out)
+    if optimizer != STORE:
+        unpack_rows(rows, columns, w_tile, 0, w, n_out)
+    if optimizer == ADAM:
+        unpack_rows(rows, columns, v_tile, 0, v, n_out)
+
+
+@inner
+def _tiles(shape, panels, targets, scratch, stride, first, end, optimizer, scalars, weight_decay):
+    """Tiles of MR rows of dw from tile row `first` to `end`; the one after the last row of dw is db."""
+    acc = pointer(scratch)
+    width = panel_width(acc)
+    x, dz = pointer(panels.x), pointer(panels.dz)
+    for panel in range(panel_count(shape.n_out, acc)):
+        vectors = panel_vectors(shape.n_out, panel, acc)
+        columns = min(width, shape.n_out - panel * width)
+        dz_panel = at(dz, panel * stride)
+        for row in range(first * MR, end * MR, MR):
+            rows = min(MR, shape.n_in - row)
+            if rows <= 0:
+                sum_rows(shape.rows, vectors, dz_panel, acc)
+                rows, decay, place = 1, 0.0, panel * width
+                w, m, v = targets.b, targets.m_b, targets.v_b
+            else:
+                column = at(x, row // width * stride + row % width)
+                gemm_tile_transposed(panel_parts(columns, 0, acc), shape.rows, column, dz_panel, acc, False)
+                decay, place = weight_decay, row * shape.n_out + panel * width
+                w, m, v = targets.w, targets.m_w, targets.v_w
+            _spend(
+                rows,
+                vectors,
+                columns,
+                shape.n_out,
+                acc,
+                optimizer,
+                scalars,
+                decay,
+                at(address_pointer(w, acc), place),
+                at(address_pointer(m, acc), place),
+                at(address_pointer(v, acc), place),
+            )
+
+
+@jit
+def _tile_phase(shape, panels, targets, scratch, stride, thread, shares, optimizer, scalars, weight_decay):
+    """What one thread does of dw and db."""
+    table = pointer(shares)
+    begin_shares(table)
+    first, end = next_share(table)
+    while first < end:
+        _tiles(shape, panels, targets, scratch, stride, first, end, optimizer, scalars, weight_decay)
+        first, end = next_share(table)
+    return end_shares(table, thread)
+
+
+def _strides(array: np.ndarray) -> tuple[int, int]:
+    return array.strides[0] // array.itemsize, array.strides[1] // array.itemsize
+
+
+def _run(
+    dz: np.ndarray,
+    x: np.ndarray,
+    w: np.ndarray,
+    spent_on: tuple[np.ndarray | None, ...],
+    optimizer: int,
+    scalars: Scalars,
+    activation: str | None,
+    weight_decay: float,
+    n_threads: int | None,
+) -> np.ndarray:
+    """Both phases; returns dx. `spent_on` are the arrays of `_Targets`."""
+    dtype = dz.dtype
+    shape = _Shape(x.shape[0], *w.shape)
+    width = NV * lanes(dtype)
+    kc = max(_KC // width, 1) * width
+    row_tiles, in_tiles = math.ceil(shape.rows / MR), math.ceil(shape.n_in / MR) + 1
+    in_panels, out_panels = math.ceil(shape.n_in / width), math.ceil(shape.n_out / width)
+    stride = (row_tiles * MR + 1) * width
+    operands = _Operands(dz.ctypes.data, _strides(dz), x.ctypes.data, _strides(x), w.ctypes.data, _strides(w))
+    targets = _Targets(*(0 if array is None else array.ctypes.data for array in spent_on))
+    flops = 4.0 * shape.rows * shape.n_in * shape.n_out
+    count = choose_threads(n_threads, flops, max(row_tiles, in_tiles))
+    each_scratch = max(4 * MR, _CHUNK + MR) * width
+    sizes = [out_panels * stride, in_panels * stride, in_panels * shape.n_out * width, *[each_scratch] * count]
+    dx = np.empty((shape.rows, shape.n_in), dtype=dtype)
+    out = dx.ctypes.data
+    code = int(Activation.IDENTITY if activation is None else HIDDEN[activation])
+
+    with workspace(sum(sizes), dtype) as memory:
+        pieces = [memory[end - size : end] for size, end in zip(sizes, accumulate(sizes), strict=True)]
+        panels, scratch = _Panels(*pieces[:3]), pieces[3:]
+
+        def transpose(thread: int, shares: np.ndarray) -> bool:
+            return _transpose_phase(shape, operands, panels, thread, shares)
+
+        def rows(thread: int, shares: np.ndarray) -> bool:
+            return _row_phase(shape, operands, panels, scratch[thread], out, stride, thread, shares, code, kc)
+
+        def tiles(thread: int, shares: np.ndarray) -> bool:
+            return _tile_phase(
+                shape, panels, targets, scratch[thread], stride, thread, shares, optimizer, scalars, weight_decay
+            )
+
+        for phase, units in ((transpose, in_panels), (rows, row_tiles), (tiles, in_tiles)):
+            run_shares(phase, units, _SHARES, count, flops, (dz, x, w, dx, *spent_on))
+    return dx
+
+
+def _check_inputs(
+    dz: object, x: object, w: object, activation: str | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    dz = check_matrix("dz", dz)
+    x = check_matrix("x", x, dz.dtype, (dz.shape[0], None))
+    w = check_matrix("w", w, dz.dtype, (x.shape[1], dz.shape[1]))
+    if dz.shape[0] == 0 or w.size == 0:
+        raise ValueError(f"dz, x and w must not be empty, got shapes {dz.shape}, {x.shape} and {w.shape}")
+    if activation is not None and activation not in HIDDEN:
+        raise ValueError(f"activation must be None or one of {sorted(HIDDEN)}, got {activation!r}")
+    return dz, x, w
+
+
+def _check_number(name: str, value: float, lowest: float) -> float:
+    if not (math.isfinite(value) and value >= lowest):
+        raise ValueError(f"{name} must be a finite number >= {lowest:g}, got {value!r}")
+    return float(value)
+
+
+def linear_backward(
+    dz: np.ndarray,
+    x: np.ndarray,
+    w: np.ndarray,
+    *,
+    activation: str | None = None,
+    weight_decay: float = 0.0,
+    n_threads: int | None = None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Gradients of a dense layer ``z = x . w + b``, activation gradient and weight decay included.
+
+    .. math::
+        dx = (dz \\cdot w^T) \\odot act'(x), \\quad
+        dw = x^T \\cdot dz + weight\\_decay \\cdot w, \\quad
+        db_j = \\sum_i dz_{ij}
+
+    Parameters
+    ----------
+    dz : ndarray, (n, n_out), [read]
+        Gradient with respect to z; float32 or float64, any strides.
+    x : ndarray, (n, n_in), [read]
+        Input of the layer, of the same dtype; any strides.
+    w : ndarray, (n_in, n_out), [read]
+        Weights, of the same dtype; any strides.
+    activation : {None, "identity", "relu", "tanh", "logistic"}
+        If `x` is the output of that activation, dx is the gradient with respect to the activation's input: act' is
+        computed from x. The derivative of ReLU at 0 is 0.
+    weight_decay : float
+        Added to dw as ``weight_decay * w``: the gradient of ``weight_decay / 2 * sum(w**2)``. Biases are not decayed.
+    n_threads : int, optional
+        Number of threads; -1 for all CPUs, None to choose by the size. The results are the same, bit by bit, for any
+        number.
+
+    Returns
+    -------
+    dx : ndarray, (n, n_in)
+    dw : ndarray, (n_in, n_out)
+    db : ndarray, (n_out,)
+
+    Raises
+    ------
+    TypeError
+        If an argument is not an array, or the dtypes are not all float32 or all float64.
+    ValueError
+        If shapes do not fit or are empty, or another argument is out of range.
+
+    Notes
+    -----
+    Goodfellow, Bengio and Courville, "Deep Learning", section 6.5.6: the two rules of a matrix product.
+    """
+    dz, x, w = _check_inputs(dz, x, w, activation)
+    weight_decay = _check_number("weight_decay", weight_decay, 0.0)
+    w = np.ascontiguousarray(w)
+    dw, db = np.empty_like(w), np.empty(w.shape[1], dtype=w.dtype)
+    # Biases are not decayed: what stands in for them is multiplied by 0.
+    spent_on = w, np.zeros_like(db), dw, db, None, None
+    scalars = Scalars(0.0, 1.0, 0.0, 0.0, 0.0, 0.0)
+    dx = _run(dz, x, w, spent_on, STORE, scalars, activation, weight_decay, n_threads)
+    return dx, dw, db
+
+
+def linear_backward_update(
+    dz: np.ndarray,
+    x: np.ndarray,
+    w: np.ndarray,
+    b: np.ndarray,
+    state: LinearState,
+    *,
+    optimizer: SGD | Adam,
+    activation: str | None = None,
+    weight_decay: float = 0.0,
+    batch_weight: float = 1.0,
+    n_threads: int | None = None,
+) -> np.ndarray:
+    """Backward pass of a dense layer and one optimizer step on its parameters, without a gradient in memory.
+
+    With ``g = (x^T . dz + weight_decay * w) / batch_weight``, and the sum of the rows of dz over `batch_weight` for the
+    biases, `w`, `b` and `state` are changed as `optimizer` says (see `fastbp.SGD` and `fastbp.Adam`) while each tile of
+    g is in L1. dx is computed with the weights from before the step:
+
+    .. math:: dx = (dz \\cdot w^T) \\odot act'(x)
+
+    Parameters
+    ----------
+    dz : ndarray, (n, n_out), [read]
+        Gradient with respect to z; float32 or float64, any strides.
+    x : ndarray, (n, n_in), [read]
+        Input of the layer, of the same dtype; any strides.
+    w : ndarray, (n_in, n_out), [read+write]
+        Weights, of the same dtype; C-contiguous.
+    b : ndarray, (n_out,), [read+write]
+        Biases, of the same dtype; contiguous.
+    state : LinearState, [read+write]
+        Moments of `w` and `b`, and the number of steps made.
+    optimizer : SGD or Adam
+        Settings; its own state is not used.
+    activation : {None, "identity", "relu", "tanh", "logistic"}
+        If `x` is the output of that activation, dx is the gradient with respect to the activation's input.
+    weight_decay : float
+        Strength of the penalty ``weight_decay / (2 * batch_weight) * sum(w**2)``. Biases are not decayed.
+    batch_weight : float
+        Divides the gradient: the number of rows, or the sum of their weights, if dz is that of a sum over rows.
+    n_threads : int, optional
+        Number of threads; -1 for all CPUs, None to choose by the size. The results are the same, bit by bit, for any
+        number.
+
+    Returns
+    -------
+    ndarray, (n, n_in)
+        dx.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `linear_backward`, and if what is to be written is not writeable, not contiguous, or overlaps something else.
+        Nothing has been changed then.
+    """
+    dz, x, _ = _check_inputs(dz, x, w, activation)
+    weight_decay = _check_number("weight_decay", weight_decay, 0.0)
+    if not (math.isfinite(batch_weight) and batch_weight != 0.0):
+        raise ValueError(f"batch_weight must be a finite number other than 0, got {batch_weight!r}")
+    check_vector("b", b, w.dtype, w.shape[1])
+    state.check(w, b, needs_second=isinstance(optimizer, Adam))
+    written = {"w": w, "b": b, **state.arrays()}
+    for name, array in written.items():
+        check_output(name, array)
+        others = {other: value for other, value in written.items() if other != name}
+        check_disjoint(name, array, {**others, "dz": dz, "x": x})
+    second_w, second_b = (state.v_w, state.v_b) if isinstance(optimizer, Adam) else (state.m_w, state.m_b)
+    spent_on = w, b, state.m_w, state.m_b, second_w, second_b
+    code, scalars = optimizer_scalars(optimizer, state.t + 1, batch_weight)
+    dx = _run(dz, x, w, spent_on, code, scalars, activation, weight_decay, n_threads)
+    state.t += 1
+    return dx

@@ -1,0 +1,53 @@
+"""Columns of the layout table, in which compiled code finds the parts of a layer.
+
+All weights of a network share one buffer in panel order, their moments two more of the
+same shape, the transposed weights another; activations and deltas of a minibatch share
+a workspace. Offsets count elements from the start of the buffer that is named.
+"""
+
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+from fastbp.kernels.vectors.types import INT64, emit_address
+
+__all__ = [
+    "BIAS_ROW",
+    "COLUMNS",
+    "DZ",
+    "FIRST_TILE",
+    "N_IN",
+    "N_OUT",
+    "TILES",
+    "WT",
+    "WT_ROWS",
+    "W_ROWS",
+    "H",
+    "W",
+    "entry",
+]
+
+N_IN, N_OUT = 0, 1  # shape of the weights
+W, W_ROWS = 2, 3  # weights and moments: offset, rows that a panel has room for
+BIAS_ROW = 4  # row of each panel of W that holds the biases
+WT, WT_ROWS = 5, 6  # transposed weights
+H = 7  # workspace: the layer's input activations
+DZ = 8  # workspace: the gradient with respect to z; the output layer's activations before that
+FIRST_TILE, TILES = 9, 10  # number of the layer's first tile of dW, tiles in a panel (the last is the bias)
+COLUMNS = 11
+
+
+@intrinsic
+def entry(typingctx, table, layer, column):
+    """Element of the table, given as a pointer to int64.
+
+    An intrinsic, for each column is a constant, and a function would be translated anew for each of them.
+    """
+    if table.dtype != types.int64:
+        return None
+
+    def codegen(context, builder, sig, args):
+        index = builder.add(builder.mul(args[1], ir.Constant(INT64, COLUMNS)), args[2])
+        return builder.load(emit_address(builder, table.dtype, args[0], index), typ=INT64)
+
+    return types.int64(table, types.int64, types.int64), codegen

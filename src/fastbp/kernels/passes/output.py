@@ -1,0 +1,270 @@
+"""The output layer: softmax, loss, and dz = (output - y) * weight in the output's place.
+
+Every loss here is paired with the activation for which the derivative of the loss with
+respect to z is ``output - y`` (the canonical link).
+
+Output layers are narrow: a row of three classes fills three lanes of sixteen, and its
+maximum and its sum run across lanes. So NR rows at a time are turned over, into a block
+whose lanes are rows and whose rows are output units: each exponential then serves as
+many rows as there are lanes, and maxima and sums run from one vector to the next.
+"""
+
+from fastbp.compiler.jit import inner
+from fastbp.kernels.codes import Loss
+from fastbp.kernels.tiles.gemm import column_offset, panel_count
+from fastbp.kernels.tiles.microkernel import MR, panel_width
+from fastbp.kernels.tiles.transpose import transpose_tile
+from fastbp.kernels.vectors.simd import (
+    at,
+    epsilon,
+    first_lanes,
+    fma,
+    get,
+    lanes_of,
+    load,
+    load_where,
+    put,
+    select,
+    splat,
+    store,
+    vmax,
+    vmin,
+    zeros,
+)
+from fastbp.kernels.vectors.vmath import vexp, vlog
+
+__all__ = ["loss_gradient_rows", "output_scratch", "softmax_rows"]
+
+POISSON = int(Loss.POISSON)
+SQUARED_ERROR = int(Loss.SQUARED_ERROR)
+BINARY_LOG_LOSS = int(Loss.BINARY_LOG_LOSS)
+LOG_LOSS = int(Loss.LOG_LOSS)
+ONE_HOT_LOG_LOSS = int(Loss.ONE_HOT_LOG_LOSS)
+
+
+def output_scratch(columns: int, width: int) -> int:
+    """Return how many elements of scratch an output layer of `columns` units needs, with panels `width` wide.
+
+    They are NR x NR squares: the outputs with rows as lanes, one for each panel; the targets of some columns, likewise;
+    rows that are about to be turned over or have been; and two rows of NR: losses and weights.
+    """
+    return (-(-columns // width) + 2) * width * width + 2 * width
+
+
+@inner
+def _scratch_square(columns, scratch, number):
+    """Square `number` behind those of the output: 0 for targets, 1 for rows, 2 (not whole) for losses and weights."""
+    width = panel_width(scratch)
+    return at(scratch, (panel_count(columns, scratch) + number) * width * width)
+
+
+@inner
+def _turn_output(columns, z, stride, height, turned):
+    """The `height` rows at `z` of a panel matrix as columns: turned[c * NR + r] = z[r, c]."""
+    width, lanes = panel_width(z), lanes_of(z)
+    for column in range(0, columns, lanes):
+        source = at(z, column_offset(column, stride, z))
+        for row in range(0, height, MR):
+            transpose_tile(1, at(source, row * width), at(turned, column * width + row))
+
+
+@inner
+def _turn_targets(first, columns, y, order, height, live, rows, turned):
+    """Targets from column `first` on, a vector of them, as columns; rows from `live` on are zeros."""
+    width = panel_width(y)
+    inside = first_lanes(columns - first, y)
+    for row in range(live):
+        store(rows, row * width, load_where(at(y, get(order, row) * columns), first, inside))
+    for row in range(live, height):
+        store(rows, row * width, zeros(y))
+    for row in range(0, height, MR):
+        transpose_tile(1, at(rows, row * width), at(turned, row))
+
+
+@inner
+def _look_up_classes(y, order, live, height, classes):
+    """Classes of `height` rows; those from `live` on have none."""
+    for row in range(live):
+        put(classes, row, get(y, get(order, row)))
+    for row in range(live, height):
+        put(classes, row, -1.0)
+
+
+@inner
+def _mark_classes(first, count, classes, vectors, targets):
+    """One-hot targets of `count` columns from `first` on, as columns."""
+    width, lanes = panel_width(targets), lanes_of(targets)
+    for v in range(0, vectors * lanes, lanes):
+        own = load(classes, v)
+        for column in range(count):
+            hot = select(own != splat(first + column, targets), zeros(targets), splat(1.0, targets))
+            store(targets, column * width + v, hot)
+
+
+@inner
+def _return_output(columns, turned, height, rows, z, stride):
+    """The reverse of `_turn_output`, by way of `rows`; padding becomes 0."""
+    width, lanes = panel_width(z), lanes_of(z)
+    vectors = (height + lanes - 1) // lanes
+    for panel in range(panel_count(columns, z)):
+        left = min(columns - panel * width, width)
+        for column in range(0, left, MR):
+            transpose_tile(vectors, at(turned, (panel * width + column) * width), at(rows, column))
+        for row in range(height):
+            place = at(z, panel * stride + row * width)
+            for j in range(0, left, lanes):
+                store(place, j, select(first_lanes(left - j, z), load(rows, row * width + j), zeros(z)))
+
+
+@inner
+def _softmax_columns(columns, z, vectors):
+    """z := exp(z - max z) / sum exp(z - max z), rows as lanes."""
+    width, lanes = panel_width(z), lanes_of(z)
+    for v in range(0, vectors * lanes, lanes):
+        top = load(z, v)
+        for column in range(1, columns):
+            top = vmax(top, load(z, column * width + v))
+        total = zeros(z)
+        for column in range(columns):
+            e = vexp(load(z, column * width + v) - top)
+            store(z, column * width + v, e)
+            total = total + e
+        for column in range(columns):
+            store(z, column * width + v, load(z, column * width + v) / total)
+
+
+@inner
+def softmax_rows(columns, z, stride, scratch, first_row, end_row):
+    """Softmax of the rows ``first_row:end_row`` of a panel matrix, in place.
+
+    `first_row` and `end_row` are multiples of MR, and `scratch` has `output_scratch` elements, [write].
+    """
+    width, lanes = panel_width(z), lanes_of(z)
+    rows = _scratch_square(columns, scratch, 1)
+    for row in range(first_row, end_row, width):
+        height = min(width, end_row - row)
+        block = at(z, row * width)
+        _turn_output(columns, block, stride, height, scratch)
+        _softmax_columns(columns, scratch, (height + lanes - 1) // lanes)
+        _return_output(columns, scratch, height, rows, block, stride)
+
+
+@inner
+def _xlogy(x, y):
+    """x * log(y), and 0 where x is 0 whatever y is."""
+    return select(x != zeros(x), x * vlog(y), zeros(x))
+
+
+@inner
+def _clip(p):
+    """Probabilities between eps and 1 - eps, for the reported loss only."""
+    smallest = epsilon(p)
+    return vmin(splat(1.0, p) - smallest, vmax(smallest, p))
+
+
+@inner
+def _add_loss(loss, total, y, output):
+    """Add the loss of single elements to `total`; of one-hot targets, only the probability of the class itself."""
+    if loss == ONE_HOT_LOG_LOSS:
+        return fma(y, output, total)
+    if loss == SQUARED_ERROR:
+        return total + (output - y) * (output - y)
+    if loss == POISSON:
+        return total + (_xlogy(y, y / output) - y + output)
+    p = _clip(output)
+    total = total - _xlogy(y, p)
+    if loss == BINARY_LOG_LOSS:
+        one = splat(1.0, y)
+        total = total - _xlogy(one - y, one - p)
+    return total
+
+
+@inner
+def _loss_gradient_columns(loss, columns, output, y, sums, factors, vectors):
+    """dz of some columns in the place of their output, rows as lanes; adds to the rows' losses (see `_add_loss`)."""
+    width, lanes = panel_width(output), lanes_of(output)
+    for v in range(0, vectors * lanes, lanes):
+        total, factor = load(sums, v), load(factors, v)
+        for place in range(v, columns * width, width):
+            out, target = load(output, place), load(y, place)
+            total = _add_loss(loss, total, target, out)
+            store(output, place, (out - target) * factor)
+        store(sums, v, total)
+
+
+@inner
+def _store_losses(loss, columns, sums, factors, vectors, live, losses):
+    """The losses of rows, from the sums over their columns."""
+    lanes = lanes_of(sums)
+    if loss == ONE_HOT_LOG_LOSS:
+        for v in range(0, vectors * lanes, lanes):
+            store(sums, v, -vlog(_clip(load(sums, v))))
+    scale = 0.5 / columns if loss == SQUARED_ERROR else 1.0
+    for row in range(live):
+        put(losses, row, scale * get(sums, row) * get(factors, row))
+
+
+@inner
+def loss_gradient_rows(
+    loss, columns, output, stride, y, order, weights, weighted, losses, scratch, first_row, end_row, rows
+):
+    """Losses of a minibatch's rows, and dz = (output - y) * weight in the place of the output.
+
+    Softmax, where the loss is one of its, is taken here: until then the output is z.
+
+    Parameters
+    ----------
+    loss : int
+        `Loss`.
+    columns : int
+        Width of the output layer.
+    output : pointer, [read+write]
+        Panel matrix of the outputs (of z where softmax belongs to the loss), then of dz.
+    stride : int
+        Elements from one panel to the next.
+    y : pointer, [read]
+        Targets, (n, columns), C-contiguous; for ONE_HOT_LOG_LOSS the numbers of the classes, (n,).
+    order : pointer to int64, [read]
+        Row of `y` for each row of the minibatch.
+    weights : pointer to float64, [read]
+        A weight for each row of `y`; not read unless `weighted`.
+    weighted : bool
+    losses : pointer to float64, [write]
+        Weighted loss of each row of the minibatch.
+    scratch : pointer, [write]
+        `output_scratch` elements.
+    first_row, end_row : int
+        Multiples of MR.
+    rows : int
+        Rows of the minibatch; those of the last tile may lie beyond and have no targets.
+    """
+    width, lanes = panel_width(output), lanes_of(output)
+    targets, turning = _scratch_square(columns, scratch, 0), _scratch_square(columns, scratch, 1)
+    sums = _scratch_square(columns, scratch, 2)
+    factors = at(sums, width)
+    for row in range(first_row, end_row, width):
+        height = min(width, end_row - row)
+        live = min(height, rows - row)
+        vectors = (height + lanes - 1) // lanes
+        block = at(output, row * width)
+        _turn_output(columns, block, stride, height, scratch)
+        if loss in (LOG_LOSS, ONE_HOT_LOG_LOSS):
+            _softmax_columns(columns, scratch, vectors)
+        for v in range(0, vectors * lanes, lanes):
+            store(sums, v, zeros(output))
+            store(factors, v, splat(1.0, output))
+        if weighted:
+            for r in range(live):
+                put(factors, r, get(weights, get(order, row + r)))
+        if loss == ONE_HOT_LOG_LOSS:
+            _look_up_classes(y, at(order, row), live, vectors * lanes, turning)
+        for column in range(0, columns, lanes):
+            count = min(lanes, columns - column)
+            if loss == ONE_HOT_LOG_LOSS:
+                _mark_classes(column, count, turning, vectors, targets)
+            else:
+                _turn_targets(column, columns, y, at(order, row), height, live, turning, targets)
+            part = at(scratch, column * width)
+            _loss_gradient_columns(loss, count, part, targets, sums, factors, vectors)
+        _store_losses(loss, columns, sums, factors, vectors, live, at(losses, row))
+        _return_output(columns, scratch, height, turning, block, stride)

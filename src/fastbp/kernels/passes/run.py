@@ -1,0 +1,165 @@
+"""What a training run is made of, on both sides of the line between Python and compiled code."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from fastbp.compiler.jit import inner
+from fastbp.kernels.vectors.simd import address_pointer, pointer, pointer_to
+
+__all__ = ["Block", "Buffers", "Data", "Network", "View", "view_network", "view_run"]
+
+
+class Network(NamedTuple):
+    """What is computed: a layout table, codes and sizes (see `plan.Plan`).
+
+    `table` is a row of `layout` for each of the `layers`: an array where the caller makes it, a pointer inside of
+    compiled code (`view_network`).
+    """
+
+    table: np.ndarray
+    layers: int
+    activation: int
+    output: int
+    loss: int
+    batch: int
+    block: int
+    row_capacity: int
+    kc: int
+    row_chunk: int
+    scratch: int
+
+
+class Block(NamedTuple):
+    """Rows of a minibatch whose activations the workspace holds at one time; nearly always all of them.
+
+    Attributes
+    ----------
+    begin : int
+        Row of the minibatch that it starts with.
+    rows : int
+        Its rows; but for the last block of a minibatch, a multiple of MR.
+    minibatch : int
+        Rows of the minibatch.
+    """
+
+    begin: int
+    rows: int
+    minibatch: int
+
+
+class Buffers(NamedTuple):
+    """What is computed with, each 1-D, C-contiguous and of one float type unless said otherwise.
+
+    Attributes
+    ----------
+    params, moment_1, moment_2 : (plan.params,)
+        Weights and biases, and what the optimizer keeps for each.
+    transposed : (plan.transposed,)
+        Transposed weights of all layers but the first.
+    gradient : (plan.gradient,)
+        Sum over the blocks of a minibatch so far, laid out as the weights.
+    workspace : (plan.workspace,)
+        Activations and deltas of a block.
+    scratch : (threads * plan.scratch,)
+        For each thread, a tile in the tile phase and `output.output_scratch` in the row phase.
+    losses : float64, (block,)
+        Weighted loss of each row of a block.
+    penalties : float64, (tiles,)
+        Sum over the steps of rows / S * weight_decay / 2 * sum(w^2), tile by tile.
+    totals : float64, (1,)
+        Sum over the steps of the minibatch's mean loss times its rows.
+    """
+
+    params: np.ndarray
+    moment_1: np.ndarray
+    moment_2: np.ndarray
+    transposed: np.ndarray
+    gradient: np.ndarray
+    workspace: np.ndarray
+    scratch: np.ndarray
+    losses: np.ndarray
+    penalties: np.ndarray
+    totals: np.ndarray
+
+
+class Data(NamedTuple):
+    """What it is trained on: addresses and strides (in elements) of the caller's arrays, and the order of the rows.
+
+    `x` has any strides, and the float type of `x_zero`; it is not read where the samples are sparse (`sparse.Samples`).
+    `y` is C-contiguous, (n, n_out) or (n,); `weights` is float64 and empty if there are none; `order` holds the rows of
+    the minibatches one after the other.
+    """
+
+    x: int
+    x_row: int
+    x_column: int
+    x_zero: float
+    y: int
+    weights: np.ndarray
+    order: np.ndarray
+
+
+class View(NamedTuple):
+    """Buffers and data as pointers.
+
+    Taking an array out of a tuple, or handing it to another function, counts references, atomically: at every tile and
+    from all threads that costs more than a small tile itself. So arrays end where compiled code begins.
+    """
+
+    params: object
+    moment_1: object
+    moment_2: object
+    transposed: object
+    gradient: object
+    workspace: object
+    scratch: object
+    losses: object
+    penalties: object
+    x: object
+    x_row: int
+    x_column: int
+    y: object
+    weights: object
+    weighted: bool
+
+
+@inner
+def view_network(network):
+    """The network with a pointer for its table."""
+    return Network(
+        pointer(network.table),
+        network.layers,
+        network.activation,
+        network.output,
+        network.loss,
+        network.batch,
+        network.block,
+        network.row_capacity,
+        network.kc,
+        network.row_chunk,
+        network.scratch,
+    )
+
+
+@inner
+def view_run(buffers, data):
+    """The buffers and data of a run as pointers."""
+    params = pointer(buffers.params)
+    return View(
+        params,
+        pointer(buffers.moment_1),
+        pointer(buffers.moment_2),
+        pointer(buffers.transposed),
+        pointer(buffers.gradient),
+        pointer(buffers.workspace),
+        pointer(buffers.scratch),
+        pointer(buffers.losses),
+        pointer(buffers.penalties),
+        pointer_to(data.x, data.x_zero),
+        data.x_row,
+        data.x_column,
+        address_pointer(data.y, params),
+        pointer(data.weights),
+        data.weights.size > 0,
+    )

@@ -1,0 +1,1 @@
+"""Vector types, operations on vectors, and elementary functions."""

@@ -1,0 +1,168 @@
+"""The forward pass between Python and the kernels: any number of rows, from one to millions."""
+
+import math
+
+import numpy as np
+
+from fastbp.compiler.target import TARGET
+from fastbp.kernels.codes import ACTIVATIONS
+from fastbp.kernels.memory import addressable, aligned_zeros
+from fastbp.kernels.passes.few import address, few_rows_workspace, predict_few_rows
+from fastbp.kernels.passes.predict import predict_shares
+from fastbp.kernels.shares import run_shares
+from fastbp.kernels.vectors.types import lanes
+from fastbp.network.packing import pack_parameters
+from fastbp.network.plan import layer_sizes, make_network, make_plan, step_flops
+from fastbp.network.samples import SamplesLike, SparseRows, kernel_samples, place
+from fastbp.threads.jobs import choose_threads
+
+__all__ = ["NonFiniteError", "finds_non_finite", "predict"]
+
+# Rows up to which packing the weights costs more than it saves.
+_FEW = 32
+# Shares of the rows for each thread, if there are so many chunks.
+_SHARES = 8
+
+
+class NonFiniteError(ValueError):
+    """There is NaN or infinity in the samples."""
+
+
+def finds_non_finite(x: SamplesLike, dtype: np.dtype) -> bool:
+    """Whether a network of `dtype` finds out what in `x` is not finite while it predicts, at next to no cost."""
+    # Checks by others hand back an array of this very type as it is.
+    if type(x) is not np.ndarray or x.dtype != dtype or x.ndim != 2 or len(x) <= _FEW or not x.flags.aligned:
+        return False
+    return x.strides[1] == x.itemsize and x.strides[0] % x.itemsize == 0
+
+
+def predict(
+    weights: list[np.ndarray],
+    biases: list[np.ndarray],
+    x: SamplesLike,
+    *,
+    activation: str,
+    output: str,
+    n_threads: int | None = None,
+    only_finite: bool = False,
+) -> np.ndarray:
+    """Forward pass of any number of rows.
+
+    Rows are taken in chunks: memory beyond the result does not grow with their number.
+
+    Parameters
+    ----------
+    weights, biases : list of ndarray [read]
+        (n_in, n_out) and (n_out,) arrays, all float32 or all float64.
+    x : ndarray or SparseRows, (n, n_in) [read]
+        Samples; any strides.
+    activation : str
+        Of the hidden layers.
+    output : {"identity", "exp", "logistic", "softmax"}
+        Activation of the output layer.
+    n_threads : int, optional
+        See `threads.choose_threads`.
+    only_finite : bool
+        Whether to refuse other samples, where `finds_non_finite`. Otherwise what comes out for them is not finite
+        either, or means nothing.
+
+    Returns
+    -------
+    ndarray, (n, n_out)
+        Of the dtype of the weights.
+
+    Raises
+    ------
+    NonFiniteError
+        If `only_finite`, and there is a sample that is not.
+    ValueError
+        If a layer does not take what the one before it gives. Kernels would read and write outside of arrays.
+    """
+    _check_layers(weights, biases, x.shape[1])
+    dtype = weights[0].dtype
+    n = x.shape[0]
+    if not isinstance(x, SparseRows):
+        x = addressable(x, dtype)
+    elif n <= _FEW:
+        x, weights = _occupied_columns(x, weights)
+    sizes = layer_sizes(weights)
+    result = np.empty((n, sizes[-1]), dtype=dtype)
+    flops = step_flops(sizes, n) / 3
+    threads = choose_threads(n_threads, flops, math.ceil(n / TARGET.mr))
+    in_place = all(p.flags.c_contiguous and p.flags.aligned for p in (*weights, *biases))
+    if n <= _FEW and in_place and isinstance(x, np.ndarray):
+        _predict_few(weights, biases, x, sizes, int(ACTIVATIONS[activation]), int(ACTIVATIONS[output]), result)
+    else:
+        done = _predict_many(weights, biases, x, sizes, activation, output, threads, flops, result, only_finite)
+        if not done:
+            raise NonFiniteError("x contains NaN or infinity")
+    return result
+
+
+def _check_layers(weights: list[np.ndarray], biases: list[np.ndarray], n_in: int) -> None:
+    for w, b in zip(weights, biases, strict=True):
+        if w.ndim != 2 or w.shape != (n_in, *b.shape) or w.size == 0:
+            raise ValueError(f"weights of shape {w.shape} and biases of shape {b.shape} are no layer of {n_in} inputs")
+        n_in = w.shape[1]
+
+
+def _occupied_columns(x: SparseRows, weights: list[np.ndarray]) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Return sparse samples as a dense matrix of the columns that hold anything, and the weights that go with it."""
+    elements = slice(x.starts[0], x.starts[-1])
+    columns, places = np.unique(x.indices[elements], return_inverse=True)
+    if columns.size == 0:
+        columns = np.zeros(1, dtype=columns.dtype)
+    rows = np.repeat(np.arange(len(x)), np.diff(x.starts))
+    dense = np.zeros((len(x), columns.size), dtype=weights[0].dtype)
+    np.add.at(dense, (rows, places), x.values[elements])
+    return dense, [np.ascontiguousarray(weights[0][columns]), *weights[1:]]
+
+
+def _predict_few(
+    weights: list[np.ndarray],
+    biases: list[np.ndarray],
+    x: np.ndarray,
+    sizes: tuple[int, ...],
+    activation: int,
+    output: int,
+    result: np.ndarray,
+) -> None:
+    if x.strides[1] != x.itemsize:
+        x = np.ascontiguousarray(x)
+    places = np.array([address(p) for pair in zip(weights, biases, strict=True) for p in pair])
+    half, size = few_rows_workspace(sizes, TARGET.nv * lanes(x.dtype))
+    workspace = aligned_zeros(size, x.dtype)
+    x_row = x.strides[0] // x.itemsize
+    predict_few_rows(places, np.array(sizes), activation, output, x.ctypes.data, x_row, workspace, half, result)
+
+
+def _predict_many(
+    weights: list[np.ndarray],
+    biases: list[np.ndarray],
+    x: SamplesLike,
+    sizes: tuple[int, ...],
+    activation: str,
+    output: str,
+    threads: int,
+    flops: float,
+    result: np.ndarray,
+    only_finite: bool,
+) -> bool:
+    n, dtype, sparse = len(x), weights[0].dtype, isinstance(x, SparseRows)
+    chunk = max(1, min(n, make_plan(sizes, 1, dtype, sparse=sparse).row_chunk))
+    plan = make_plan(sizes, chunk, dtype, sparse=sparse)
+    network = make_network(plan, activation, int(ACTIVATIONS[output]), 0)
+    params = aligned_zeros(plan.params, dtype)
+    pack_parameters(plan.table, [*weights, *biases], params, plan.panel_width)
+    n_chunks = math.ceil(n / chunk)
+    threads = max(1, min(threads, n_chunks))
+    order = np.arange(chunk)
+    dense, samples = place(x), kernel_samples(x, 0, 1)
+
+    def work(thread: int, shares: np.ndarray) -> bool:
+        workspace, scratch = aligned_zeros(plan.workspace, dtype), aligned_zeros(plan.scratch, dtype)
+        return predict_shares(
+            network, params, workspace, scratch, *dense, samples, order, result, thread, shares, only_finite
+        )
+
+    return run_shares(work, n_chunks, _SHARES, threads, flops, (x,))

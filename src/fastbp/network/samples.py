@@ -1,0 +1,129 @@
+"""What a network is trained on: a dense matrix, or the elements of a sparse one."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fastbp.kernels.memory import addressable
+from fastbp.kernels.passes.sparse import Samples
+
+__all__ = ["SamplesLike", "SparseRows", "kernel_samples", "place", "readable"]
+
+_FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+
+
+@dataclass(frozen=True)
+class SparseRows:
+    """A sparse matrix by rows (CSR). What it is made of is checked once, here; kernels rely on it.
+
+    Rows need not be sorted, and elements at the same place are added up.
+
+    Parameters
+    ----------
+    values : ndarray, (elements,)
+        float32 or float64.
+    indices : ndarray, (elements,)
+        Column of each; int32 or int64.
+    starts : ndarray, (n + 1,)
+        First element of each row, and the end of the last one.
+    n_columns : int
+
+    Raises
+    ------
+    TypeError
+        If `values` are not floats or `indices` and `starts` not integers.
+    ValueError
+        If a row begins or ends outside of the elements, or an element lies outside of the matrix.
+    """
+
+    values: np.ndarray
+    indices: np.ndarray
+    starts: np.ndarray
+    n_columns: int
+
+    def __post_init__(self) -> None:
+        if self.values.dtype.newbyteorder("=") not in _FLOATS:
+            raise TypeError(f"values must be float32 or float64, got {self.values.dtype}")
+        for name in ("indices", "starts"):
+            if getattr(self, name).dtype.kind not in "iu":
+                raise TypeError(f"{name} must be integers, got {getattr(self, name).dtype}")
+        if any(array.ndim != 1 for array in (self.values, self.indices, self.starts)):
+            raise ValueError("values, indices and starts must have one dimension")
+        if self.starts.size == 0 or self.values.size != self.indices.size:
+            raise ValueError(
+                f"values, indices and starts of sizes {self.values.size}, {self.indices.size} and {self.starts.size} "
+                "do not make a matrix"
+            )
+        # Kernels read them by pointers. int32 is what SciPy uses for fewer than 2^31 elements.
+        narrow = self.indices.dtype in (np.int8, np.int16, np.int32, np.uint8, np.uint16)
+        types = {
+            "values": self.values.dtype.newbyteorder("="),
+            "indices": np.dtype(np.int32 if narrow else np.int64),
+            "starts": np.dtype(np.int64),
+        }
+        for name, dtype in types.items():
+            array = np.ascontiguousarray(getattr(self, name), dtype=dtype)
+            object.__setattr__(self, name, array if array.flags.aligned else array.copy())
+        self._check_bounds()
+
+    def _check_bounds(self) -> None:
+        starts, indices = self.starts, self.indices
+        if starts[0] < 0 or starts[-1] > self.values.size or (np.diff(starts) < 0).any():
+            raise ValueError("starts must rise from 0 at least to the number of elements at most")
+        if indices.size and not (indices.min() >= 0 and indices.max() < self.n_columns):
+            raise ValueError(f"indices must be in [0, {self.n_columns}), got {indices.min()} to {indices.max()}")
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return self.starts.size - 1, self.n_columns
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Type of the values."""
+        return self.values.dtype
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return self.starts.size - 1
+
+
+SamplesLike = np.ndarray | SparseRows
+
+
+def readable(x: SamplesLike, dtype: np.dtype) -> SamplesLike:
+    """Return samples that kernels of a network of type `dtype` can read: of either precision, at whole strides."""
+    if isinstance(x, SparseRows):
+        return x
+    return addressable(x, x.dtype if x.dtype in _FLOATS and x.dtype.isnative else dtype)
+
+
+def _most_elements(x: SparseRows, rows: int) -> int:
+    """Return how many elements so many rows can have together, whichever they are."""
+    lengths = np.diff(x.starts)
+    if rows < lengths.size:
+        lengths = np.partition(lengths, lengths.size - rows)[lengths.size - rows :]
+    return int(lengths.sum())
+
+
+def place(x: SamplesLike) -> tuple[int, int, int]:
+    """Return the address of dense samples and their strides in elements; zeros for sparse ones."""
+    if isinstance(x, SparseRows):
+        return 0, 0, 0
+    row, column = (stride // x.itemsize for stride in x.strides)
+    return x.ctypes.data, row, column
+
+
+def kernel_samples(x: SamplesLike, rows: int, n_threads: int) -> Samples | None:
+    """Return sparse samples as kernels take them, and room for threads to sort so many rows; None for dense ones."""
+    if not isinstance(x, SparseRows):
+        return None
+    most = _most_elements(x, rows) if rows > 0 else 0
+    return Samples(
+        x.values,
+        x.indices,
+        x.starts,
+        np.zeros((n_threads, x.n_columns + 2), dtype=np.int64),
+        np.zeros((n_threads, most), dtype=x.indices.dtype),
+        np.zeros((n_threads, most), dtype=x.values.dtype),
+    )

@@ -1,0 +1,1 @@
+"""How many threads, on which processors, and who works for whom."""

@@ -1,0 +1,1 @@
+"""From samples to a trained network: steps, epochs, stopping, L-BFGS."""

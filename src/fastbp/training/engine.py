@@ -1,0 +1,296 @@
+"""Buffers, worker threads and the compiled loop: what every pass over minibatches needs.
+
+An `Engine` takes samples and targets, lays out a network in panel order and runs
+minibatches. What they are for is a subclass's business: `session` trains, `objective`
+evaluates. Between the minibatches nothing returns to Python, but for a breath every few
+hundredths of a second in which Ctrl-C is noticed.
+"""
+
+import math
+import time
+from queue import SimpleQueue
+from types import TracebackType
+from typing import NamedTuple, Self
+
+import numpy as np
+
+from fastbp.compiler.target import TARGET
+from fastbp.kernels.codes import LOSSES, OUTPUT_OF_LOSS, Loss
+from fastbp.kernels.codes import Optimizer as OptimizerCode
+from fastbp.kernels.memory import aligned_zeros
+from fastbp.kernels.passes.barrier import (
+    CONTROL_SIZE,
+    END_STEP,
+    FIRST_STEP,
+    SHUTDOWN,
+    SPINS,
+    STEP_COUNT,
+    STOP_REQUEST,
+)
+from fastbp.kernels.passes.run import Buffers, Data
+from fastbp.kernels.passes.step import train_steps, transpose_weights
+from fastbp.network.plan import Plan, make_network, make_plan, step_flops, tile_bounds
+from fastbp.network.samples import SamplesLike, SparseRows, kernel_samples, place, readable
+from fastbp.threads.jobs import Job, allowed_cpus, claim_threads
+from fastbp.training.pace import SLICE_SECONDS, Pace
+
+__all__ = ["Engine", "Team"]
+
+# A guess of a core's speed that errs on the slow side: whether a minibatch may outlast a slice, before any was timed.
+_SLOW_FLOPS_PER_SECOND = 2e10
+# Minibatches of more work than this are trained quicker by more threads wherever the system has put them.
+_MOST_FLOPS_ALONE = 1e8
+
+
+def _targets(loss: str, y: np.ndarray, dtype: np.dtype) -> tuple[Loss, np.ndarray]:
+    """Return the code of a loss and the targets as its kernel wants them."""
+    code = LOSSES[loss]
+    if code == Loss.LOG_LOSS and np.count_nonzero(y) == len(y) and (y.max(axis=1) == 1).all():
+        return Loss.ONE_HOT_LOG_LOSS, y.argmax(axis=1).astype(dtype)
+    return code, np.ascontiguousarray(y, dtype=dtype)
+
+
+def _flops(sizes: tuple[int, ...], x: SamplesLike, batch: int) -> float:
+    """Floating-point operations of a minibatch; where x is sparse, with its elements in the place of its columns."""
+    if not isinstance(x, SparseRows):
+        return step_flops(sizes, batch)
+    elements = x.values.size / max(len(x), 1)
+    # The optimizer visits every weight, whether the minibatch has something in its column or not.
+    return step_flops((1, *sizes[1:]), batch) + sizes[1] * (4.0 * batch * elements + 10.0 * sizes[0])
+
+
+class Team(NamedTuple):
+    """Threads that train together: the first tile of each and the end, and the array that directs them."""
+
+    bounds: np.ndarray
+    control: np.ndarray
+
+
+def _make_team(plan: Plan, n_threads: int) -> Team:
+    control = np.zeros(CONTROL_SIZE, dtype=np.int64)
+    control[SPINS] = 0 if n_threads > allowed_cpus() else 2000
+    return Team(tile_bounds(plan, n_threads), control)
+
+
+class Engine:
+    """A network's buffers and the threads that pass minibatches through it. Use it as a context manager.
+
+    Parameters
+    ----------
+    sizes : tuple of int
+        Units of the input and of each layer.
+    dtype : dtype
+        Of the network: float32 or float64.
+    optimizer : Optimizer code
+        What a gradient is spent on.
+    x : ndarray or SparseRows, (n, n_in) [read]
+        Samples of either precision; any strides. Must not change while the engine lives.
+    y : ndarray, (n, n_out) [read]
+        Targets.
+    activation : str
+        Of the hidden layers.
+    loss : str
+        Name of the loss.
+    weight_decay : float
+        Strength of the penalty.
+    batch_size : int
+        Rows in a minibatch.
+    sample_weight : ndarray, (n,), optional [read]
+        Weights of the samples. Minibatches whose weights sum to 0 are passed over.
+    n_threads : int, optional
+        See `threads.claim_threads`.
+    """
+
+    def __init__(
+        self,
+        sizes: tuple[int, ...],
+        dtype: np.dtype,
+        optimizer: OptimizerCode,
+        x: SamplesLike,
+        y: np.ndarray,
+        *,
+        activation: str,
+        loss: str,
+        weight_decay: float,
+        batch_size: int,
+        sample_weight: np.ndarray | None = None,
+        n_threads: int | None = None,
+    ) -> None:
+        self._x = readable(x, dtype)
+        loss_code, self._y = _targets(loss, y, dtype)
+        self._n = x.shape[0]
+        self._batch = min(batch_size, self._n)
+        self._plan = make_plan(sizes, self._batch, dtype, sparse=isinstance(self._x, SparseRows))
+        output = OUTPUT_OF_LOSS[LOSSES[loss]]
+        self._network = make_network(self._plan, activation, output, loss_code)
+        flops = _flops(sizes, self._x, self._batch)
+        self._claim = claim_threads(n_threads, flops, math.ceil(self._plan.block / TARGET.mr))
+        self._n_threads = self._claim.most
+        self._optimizer_code = int(optimizer)
+        self._weight_decay = float(weight_decay)
+        self._hyper = np.zeros(5)
+        self._alone = _make_team(self._plan, 1)
+        self._team = self._alone
+        self._workers: list[Job] = []
+        self._step_count = 0
+        self._buffers = self._make_buffers(dtype)
+        self._samples = kernel_samples(self._x, self._plan.block, self._n_threads)
+        self._data = Data(
+            *place(self._x),
+            self._x.dtype.type(0),
+            self._y.ctypes.data,
+            np.empty(0) if sample_weight is None else np.ascontiguousarray(sample_weight, dtype=np.float64),
+            np.arange(self._n),
+        )
+        self._pace = Pace(may_change=n_threads is None and self._n_threads > 1 and flops < _MOST_FLOPS_ALONE)
+        # A minibatch that outlasts a slice must not keep the calling thread: it is the one that hears Ctrl-C.
+        self._long_steps = flops / _SLOW_FLOPS_PER_SECOND / self._n_threads > SLICE_SECONDS
+        # Have the kernel compiled before the workers ask for it, by a slice without minibatches.
+        self._call(self._alone, 0)
+        # They are hired when there is work, inside of the with-block: an error before that leaves none behind.
+        self._hired = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        try:
+            self.close()
+        finally:
+            # Again, for Ctrl-C may have come before the first.
+            self._dismiss()
+
+    def _make_buffers(self, dtype: np.dtype) -> Buffers:
+        plan = self._plan
+        adam = self._optimizer_code == OptimizerCode.ADAM
+        return Buffers(
+            params=aligned_zeros(plan.params, dtype),
+            moment_1=aligned_zeros(plan.params, dtype),
+            moment_2=aligned_zeros(plan.params if adam else 0, dtype),
+            transposed=aligned_zeros(plan.transposed, dtype),
+            gradient=aligned_zeros(plan.gradient, dtype),
+            workspace=aligned_zeros(plan.workspace, dtype),
+            scratch=aligned_zeros(plan.scratch * self._n_threads, dtype),
+            losses=aligned_zeros(plan.block, np.dtype(np.float64)),
+            penalties=aligned_zeros(plan.tiles, np.dtype(np.float64)),
+            totals=np.zeros(1),
+        )
+
+    def _transpose(self) -> None:
+        """Bring the transposed weights up to date."""
+        transpose_weights(self._network, self._buffers.params, self._buffers.transposed)
+
+    def _call(self, team: Team, thread: int) -> None:
+        train_steps(
+            self._network,
+            self._buffers,
+            self._data,
+            self._samples,
+            self._optimizer_code,
+            self._hyper,
+            self._weight_decay,
+            team.bounds,
+            team.control,
+            thread,
+        )
+
+    def _hire(self) -> None:
+        """Form a team of as many threads as there are for this engine now, in the place of the one there was."""
+        self._dismiss()
+        count = self._claim.renew()
+        team = self._team = _make_team(self._plan, count) if count > 1 else self._alone
+
+        def run(thread: int) -> None:
+            # One that Ctrl-C has made us lose sight of may find its team gone.
+            if self._team is team:
+                self._call(team, thread)
+
+        try:
+            for thread in range(1, count):
+                self._workers.append(Job(run, thread))
+        except BaseException:
+            self._dismiss()
+            raise
+        self._hired = True
+
+    def _dismiss(self) -> None:
+        """Let the workers go."""
+        if self._team is self._alone:
+            return
+        self._team.control[SHUTDOWN] = 1
+        try:
+            for worker in self._workers:
+                worker.finish()
+        finally:
+            self._team, self._workers = self._alone, []
+
+    def _run_slice(self, first: int, end: int) -> None:
+        team = self._alone if self._pace.alone else self._team
+        team.control[FIRST_STEP], team.control[END_STEP] = first, end
+        team.control[STEP_COUNT] = self._step_count
+        try:
+            if self._long_steps:
+                self._wait_for_slice(team)
+            else:
+                self._call(team, 0)
+        finally:
+            self._step_count = int(team.control[STEP_COUNT])
+
+    def _wait_for_slice(self, team: Team) -> None:
+        # The runner waits for a word. One that Ctrl-C comes in between nobody would know of, nor stop.
+        go: SimpleQueue[bool] = SimpleQueue()
+
+        def run(thread: int) -> None:
+            if go.get():
+                self._call(team, thread)
+
+        runner = None
+        try:
+            runner = Job(run, 0)
+            go.put(True)
+            while not runner.wait(SLICE_SECONDS):
+                pass
+        except BaseException:
+            team.control[STOP_REQUEST] = 1
+            go.put(False)
+            if runner is not None:
+                runner.finish()
+            raise
+        finally:
+            team.control[STOP_REQUEST] = 0
+
+    def _run(self) -> float:
+        """Pass all minibatches through the network; returns the mean of their losses, weighted by rows.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            Between two minibatches.
+        """
+        self._buffers.totals[:] = 0.0
+        self._buffers.penalties[:] = 0.0
+        steps = math.ceil(self._n / self._batch)
+        done = 0
+        while done < steps:
+            if not self._hired or self._claim.stale():
+                self._hire()
+            end = min(done + self._pace.steps, steps)
+            start = time.perf_counter()
+            self._run_slice(done, end)
+            seconds = time.perf_counter() - start
+            self._long_steps = seconds / (end - done) > SLICE_SECONDS
+            self._pace.learn(end - done, seconds)
+            done = end
+        return float((self._buffers.totals[0] + self._buffers.penalties.sum()) / self._n)
+
+    def close(self) -> None:
+        """Let the worker threads go, and what only they need."""
+        try:
+            self._dismiss()
+        finally:
+            self._claim.release()
+            nothing = aligned_zeros(0, self._buffers.params.dtype)
+            self._buffers = self._buffers._replace(transposed=nothing, gradient=nothing, workspace=nothing)
+            del self._data, self._samples, self._x, self._y

@@ -1,0 +1,381 @@
+"""Training over epochs: shuffling, stopping, history and the callbacks of `watch`.
+
+One epoch is one call of the engine (`fastbp.training.session`). What happens *between* epochs is decided here, in the
+order scikit-learn has it: permutations compose, improvement is counted against `tol`, schedules react, the best
+weights on a validation set are kept. Nothing here knows about estimators.
+"""
+
+import math
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+import numpy as np
+
+from fastbp.kernels.functions.optimizers import Optimizer
+from fastbp.network.samples import SamplesLike
+from fastbp.training.progress import EpochReport, Observer, report, watch
+from fastbp.training.session import Session, Shuffler
+
+__all__ = ["EpochReport", "History", "Stopping", "train", "watch"]
+
+NON_FINITE_WEIGHTS = (
+    "Solver produced non-finite parameter weights. The input data may contain large values and need to be preprocessed."
+)
+
+StopReason = Literal["max_epochs", "tol", "interrupted", "diverged", "requested"]
+Evaluate = Callable[[list[np.ndarray], list[np.ndarray]], float]
+
+
+@dataclass(frozen=True)
+class Stopping:
+    """When an epoch counts as an improvement, and how many may pass without one.
+
+    Attributes
+    ----------
+    tol : float, default=1e-4
+        The loss must fall, or the validation score rise, by at least this much.
+    n_iter_no_change : int or inf, default=10
+        Training stops (or an adaptive learning rate falls) when more than this many epochs in a row bring no
+        improvement.
+    """
+
+    tol: float = 1e-4
+    n_iter_no_change: float = 10
+
+
+@dataclass
+class History:
+    """What training has recorded, carried by the caller from one call of `train` to the next.
+
+    Attributes
+    ----------
+    loss_curve : list of float
+        Mean loss of each epoch (of type np.float64, as all losses here).
+    validation_scores : list of float or None
+        Score after each epoch; None without a validation set.
+    best_loss : float or None
+        Lowest loss so far; None with a validation set.
+    best_validation_score : float or None
+        Highest score so far; None without a validation set.
+    no_improvement_count : int
+        Epochs in a row without improvement, up to now.
+    n_iter : int
+        Epochs of the last call.
+    t : int
+        Samples seen in all calls.
+    loss : float or None
+        Loss of the last epoch; None before the first.
+    stop_reason : {"max_epochs", "tol", "interrupted", "diverged", "requested"} or None
+        Why the last call ended. "diverged" is an error, except with a validation set: then the weights of the
+        best score remain. "requested" is by the observer.
+    """
+
+    loss_curve: list[float] = field(default_factory=list)
+    validation_scores: list[float] | None = None
+    best_loss: float | None = math.inf
+    best_validation_score: float | None = None
+    no_improvement_count: int = 0
+    n_iter: int = 0
+    t: int = 0
+    loss: float | None = None
+    stop_reason: StopReason | None = None
+
+    def begin(self, *, validated: bool) -> None:
+        """Prepare for a call of `train`; a change of criterion since the last call starts the count anew."""
+        self.n_iter = 0
+        self.stop_reason = None
+        if validated and self.validation_scores is None:
+            self.validation_scores, self.best_validation_score = [], -math.inf
+            self.best_loss = None
+            self.no_improvement_count = 0
+        elif not validated and self.best_loss is None:
+            self.validation_scores = self.best_validation_score = None
+            self.best_loss = math.inf
+            self.no_improvement_count = 0
+
+    def record(self, loss: float, n_samples: int) -> None:
+        """Enter the loss of an epoch over `n_samples` samples."""
+        self.n_iter += 1
+        self.t += n_samples
+        self.loss = loss
+        self.loss_curve.append(loss)
+
+
+class _Criterion(Protocol):
+    """What "improvement" means in a run."""
+
+    subject: str
+
+    @property
+    def best(self) -> list[np.ndarray] | None:
+        """The weights and biases that training is to return, if not those of the last epoch."""
+
+    def update(self, history: History, tol: float, *, verbose: bool) -> None:
+        """Count the epoch just recorded as an improvement or not."""
+
+    def diverged(self, history: History) -> None:
+        """Take notice of a loss that is not finite."""
+
+
+class _TrainingLoss:
+    """Improvement = the loss of the epoch is lower than the lowest so far, by `tol`."""
+
+    subject = "Training loss"
+    best = None
+
+    def update(self, history: History, tol: float, *, verbose: bool) -> None:
+        loss, best = history.loss_curve[-1], history.best_loss
+        assert best is not None
+        # Written so that NaN is no improvement.
+        improved = loss <= best - tol
+        history.no_improvement_count = 0 if improved else history.no_improvement_count + 1
+        history.best_loss = loss if loss < best else best
+
+    def diverged(self, history: History) -> None:
+        """Nothing to do: the run ends with an error."""
+
+
+class _ValidationScore:
+    """Improvement = the score on held-out samples is higher than the highest so far, by `tol`."""
+
+    subject = "Validation score"
+
+    def __init__(
+        self, evaluate: Evaluate, session: Session, weights: list[np.ndarray], biases: list[np.ndarray]
+    ) -> None:
+        self.evaluate = evaluate
+        self.session = session
+        self.weights, self.biases = weights, biases
+        # The weights at the start are the best so far: initial ones, or those an earlier call ended with.
+        self.best = [p.copy() for p in (*weights, *biases)]
+
+    def update(self, history: History, tol: float, *, verbose: bool) -> None:
+        self.session.sync_parameters()
+        score = float(self.evaluate(self.weights, self.biases))
+        scores, best = history.validation_scores, history.best_validation_score
+        assert scores is not None
+        assert best is not None
+        scores.append(score)
+        if verbose:
+            print(f"Validation score: {score:f}")
+        history.no_improvement_count = history.no_improvement_count + 1 if score < best + tol else 0
+        if score > best:
+            history.best_validation_score = score
+            for kept, current in zip(self.best, (*self.weights, *self.biases), strict=True):
+                np.copyto(kept, current)
+
+    def diverged(self, history: History) -> None:
+        assert history.validation_scores is not None
+        history.validation_scores.append(math.nan)
+
+
+def _all_finite(arrays: list[np.ndarray]) -> bool:
+    return all(np.isfinite(array).all() for array in arrays)
+
+
+@dataclass
+class _Loop:
+    """The epochs of one call of `train`."""
+
+    session: Session
+    parameters: list[np.ndarray]
+    loss_name: str
+    criterion: _Criterion
+    optimizer: Optimizer
+    stopping: Stopping
+    history: History
+    n_samples: int
+    max_epochs: int
+    verbose: bool
+    observer: Observer | None
+
+    def run(self, rng: Shuffler | None) -> None:
+        """Train until something stops it, and say what in `history.stop_reason`."""
+        while self.history.stop_reason is None:
+            if self.observer is not None:
+                self.observer.begin(self._snapshot)
+            start = time.perf_counter()
+            if rng is not None:
+                # Never ahead, so that the caller's generator stands where scikit-learn leaves it.
+                self.session.shuffle(rng)
+            loss = np.float64(self.session.epoch(None))
+            seconds = time.perf_counter() - start
+            self.history.record(loss, self.n_samples)
+            if self.verbose:
+                print(f"Iteration {self.history.n_iter}, loss = {loss:.8f}")
+            stop_reason = self._judge(loss)
+            self._report(seconds)
+            self.history.stop_reason = self._observed(stop_reason)
+
+    def _judge(self, loss: float) -> StopReason | None:
+        history = self.history
+        if self._has_diverged(loss):
+            self.criterion.diverged(history)
+            return "diverged"
+        self.criterion.update(history, self.stopping.tol, verbose=self.verbose)
+        self.optimizer.iteration_ends(history.t)
+        if history.no_improvement_count > self.stopping.n_iter_no_change:
+            stop, suffix = self.optimizer.trigger_stopping()
+            if self.verbose:
+                print(
+                    f"{self.criterion.subject} did not improve more than tol={self.stopping.tol:f} for "
+                    f"{int(self.stopping.n_iter_no_change)} consecutive epochs.{suffix}"
+                )
+            if stop:
+                return "tol"
+            history.no_improvement_count = 0
+        return "max_epochs" if history.n_iter == self.max_epochs else None
+
+    def _has_diverged(self, loss: float) -> bool:
+        if math.isfinite(loss):
+            return False
+        if self.loss_name != "poisson":
+            return True
+        # The logarithm of a rate that underflows to 0 is infinite while gradients and weights are in order:
+        # later epochs may bring the rate back.
+        self.session.sync_parameters()
+        return not _all_finite(self.parameters)
+
+    def _observed(self, stop_reason: StopReason | None) -> StopReason | None:
+        """Tell the observer of the end of an epoch, unless the training fails with it."""
+        if self.observer is None or (stop_reason == "diverged" and self.criterion.best is None):
+            return stop_reason
+        requested = self.observer.end(self._snapshot)
+        return "requested" if requested and stop_reason != "diverged" else stop_reason
+
+    def _snapshot(self) -> list[np.ndarray]:
+        self.session.sync()
+        return [p.copy() for p in self.criterion.best or self.parameters]
+
+    def _report(self, seconds: float) -> None:
+        scores = self.history.validation_scores
+        report(
+            EpochReport(
+                epoch=self.history.n_iter,
+                max_epochs=self.max_epochs,
+                loss=self.history.loss_curve[-1],
+                validation_score=scores[-1] if scores else None,
+                n_samples=self.n_samples,
+                seconds=seconds,
+            )
+        )
+
+
+def train(
+    weights: list[np.ndarray],
+    biases: list[np.ndarray],
+    optimizer: Optimizer,
+    x: SamplesLike,
+    y: np.ndarray,
+    *,
+    activation: str,
+    loss: str,
+    weight_decay: float,
+    batch_size: int,
+    max_epochs: int,
+    rng: Shuffler | None,
+    stopping: Stopping,
+    history: History,
+    sample_weight: np.ndarray | None = None,
+    evaluate: Evaluate | None = None,
+    n_threads: int | None = None,
+    verbose: bool = False,
+    observer: Observer | None = None,
+) -> None:
+    """Train a network in place, epoch by epoch.
+
+    The loss of a minibatch of ``S`` samples (``S`` = the sum of their weights, if there are any) is::
+
+        mean(loss of a sample) + weight_decay / (2 * S) * sum(sum(w**2) for w in weights)
+
+    Biases are not decayed. The loss of an epoch is the mean loss of its minibatches, weighted by row counts.
+
+    Parameters
+    ----------
+    weights : list of ndarray of shape (n_in, n_out) [read+write]
+        One C-contiguous matrix for each layer, all float32 or all float64.
+    biases : list of ndarray of shape (n_out,) [read+write]
+        One vector for each layer, of the same dtype.
+    optimizer : SGD or Adam [read+write]
+        Holds settings and moments; goes on from where it stands.
+    x : ndarray or SparseRows of shape (n, n_features) [read]
+        Samples, of either precision.
+    y : ndarray of shape (n, n_outputs) [read]
+        Targets, of the dtype of the weights; may be bool for the two log losses.
+    activation : {"identity", "logistic", "tanh", "relu"}
+        Activation of the hidden layers.
+    loss : {"squared_error", "poisson", "log_loss", "binary_log_loss"}
+        The loss, and with it the output: identity, exp, softmax or logistic.
+    weight_decay : float
+        Strength of the penalty above.
+    batch_size : int
+        Rows in a minibatch, from 1 to n; the last one of an epoch may be shorter.
+    max_epochs : int
+        Epochs at most.
+    rng : object with a method ``shuffle`` or None
+        Shuffles ``arange(n)`` in place, once for each epoch (a NumPy RandomState does). None keeps the order.
+    stopping : Stopping
+        When to stop for lack of improvement.
+    history : History [read+write]
+        Where this call goes on from, and what it records.
+    sample_weight : ndarray of shape (n,) or None, default=None [read]
+        Weights of the samples.
+    evaluate : callable or None, default=None
+        If given, ``evaluate(weights, biases)`` is called after each epoch and returns a score (higher is
+        better), which takes the place of the loss in deciding about improvement. The weights of the best
+        score are what remains in `weights` and `biases`.
+    n_threads : int or None, default=None
+        Worker threads; None lets the engine decide.
+    verbose : bool, default=False
+        Whether to print the loss of each epoch and why training stops.
+    observer : Observer or None, default=None
+        Told of the beginning and the end of each epoch; may end the training.
+
+    Raises
+    ------
+    ValueError
+        If the loss of an epoch or the resulting weights are not finite (with `evaluate`: only if the best
+        weights are not; with the Poisson loss, which may be infinite for a while: only if weights are not),
+        or if all sample weights are zero. The arrays then hold what was reached.
+
+    Warns
+    -----
+    UserWarning
+        If KeyboardInterrupt ended the training; the weights reached so far are kept.
+    """
+    if sample_weight is not None and not sample_weight.any():
+        raise ValueError("sample_weight is zero for every training sample")
+    parameters = [*weights, *biases]
+    history.begin(validated=evaluate is not None)
+    with Session(
+        weights,
+        biases,
+        optimizer,
+        x,
+        y,
+        activation=activation,
+        loss=loss,
+        weight_decay=weight_decay,
+        batch_size=batch_size,
+        sample_weight=sample_weight,
+        n_threads=n_threads,
+    ) as session:
+        criterion: _Criterion = _TrainingLoss()
+        if evaluate is not None:
+            criterion = _ValidationScore(evaluate, session, weights, biases)
+        loop = _Loop(
+            session, parameters, loss, criterion, optimizer, stopping, history, len(x), max_epochs, verbose, observer
+        )
+        try:
+            loop.run(rng)
+        except KeyboardInterrupt:
+            history.stop_reason = "interrupted"
+            warnings.warn("Training interrupted by user.", UserWarning, stacklevel=2)
+    if criterion.best is not None:
+        for result, kept in zip(parameters, criterion.best, strict=True):
+            np.copyto(result, kept)
+    if (history.stop_reason == "diverged" and evaluate is None) or not _all_finite(parameters):
+        raise ValueError(NON_FINITE_WEIGHTS)

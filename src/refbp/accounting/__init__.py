@@ -1,0 +1,1 @@
+"""What a training step costs: operations, memory, and how they are shared among machines."""
