@@ -7,6 +7,7 @@ from typing import Self
 import numpy as np
 
 from fastbp.kernels.codes import LOSSES, OUTPUT_OF_LOSS, Activation
+from fastbp.kernels.functions.activations import HIDDEN
 from fastbp.kernels.functions.optimizers import Adam, Optimizer
 from fastbp.network.initialization import glorot_uniform
 from fastbp.network.prediction import predict
@@ -16,7 +17,6 @@ from fastbp.training.fit import History, Stopping, train
 
 __all__ = ["MLP"]
 
-_HIDDEN = ("identity", "logistic", "relu", "tanh")
 _DEFAULT_BATCH = 200
 
 
@@ -89,7 +89,7 @@ class MLP:
         seed: int | None = None,
     ) -> None:
         self.layer_sizes = _units(layer_sizes)
-        self.activation = _one_of("activation", activation, _HIDDEN)
+        self.activation = _one_of("activation", activation, HIDDEN)
         self.loss = _one_of("loss", loss, tuple(LOSSES))
         self.dtype = _float_dtype(dtype)
         self.seed = seed

@@ -4,6 +4,8 @@ from itertools import pairwise
 
 import numpy as np
 
+from fastbp.kernels.functions.activations import ACTIVATIONS
+
 __all__ = ["glorot_uniform"]
 
 
@@ -37,7 +39,7 @@ def glorot_uniform(
     X. Glorot and Y. Bengio, "Understanding the difficulty of training deep feedforward neural networks",
     AISTATS 2010, equation 16; the random biases are scikit-learn's.
     """
-    factor = 2.0 if activation == "logistic" else 6.0
+    factor = ACTIVATIONS[activation].glorot
     weights, biases = [], []
     for n_in, n_out in pairwise(units):
         bound = np.sqrt(factor / (n_in + n_out))

@@ -6,14 +6,16 @@ from typing import NamedTuple
 import numpy as np
 
 from fastbp.compiler.target import TARGET
-from fastbp.kernels.codes import ACTIVATIONS
+from fastbp.kernels.functions.activations import ACTIVATIONS, CODES
 from fastbp.kernels.passes.layout import (
+    ACTIVATION,
     BIAS_ROW,
     COLUMNS,
     DZ,
     FIRST_TILE,
     N_IN,
     N_OUT,
+    SLOPES,
     TILES,
     W_ROWS,
     WT,
@@ -39,7 +41,7 @@ class Plan(NamedTuple):
 
     Attributes
     ----------
-    table : ndarray of int64, (layers, 11)
+    table : ndarray of int64, (layers, 13)
         The columns are named in `kernels.layout`.
     batch : int
         Largest minibatch, in rows.
@@ -89,7 +91,9 @@ def _row_chunk(sizes: tuple[int, ...], itemsize: int) -> int:
     return int(np.clip(_round_up((1 << 19) // row_bytes, 4 * TARGET.mr), 128, MOST_ROWS))
 
 
-def make_plan(layer_sizes: tuple[int, ...], batch: int, dtype: np.dtype, *, sparse: bool = False) -> Plan:
+def make_plan(
+    layer_sizes: tuple[int, ...], batch: int, dtype: np.dtype, *, sparse: bool = False, slopes: bool = False
+) -> Plan:
     """Lay out a network.
 
     Parameters
@@ -102,6 +106,8 @@ def make_plan(layer_sizes: tuple[int, ...], batch: int, dtype: np.dtype, *, spar
         float32 or float64.
     sparse : bool
         Whether the samples are: then the workspace has no place for them.
+    slopes : bool
+        Whether the workspace has places for the slopes of activations.
     """
     width = TARGET.nv * lanes(dtype)
     mr = TARGET.mr
@@ -131,6 +137,9 @@ def make_plan(layer_sizes: tuple[int, ...], batch: int, dtype: np.dtype, *, spar
             transposed += panels(n_in) * row[WT_ROWS] * width
         row[DZ] = workspace
         workspace += panels(n_out) * capacity * width
+        if slopes:
+            row[SLOPES] = workspace
+            workspace += panels(n_out) * capacity * width
         if index + 2 < len(layer_sizes):
             table[index + 1, H] = workspace
             workspace += panels(n_out) * capacity * width
@@ -169,13 +178,14 @@ def _panel_costs(row: np.ndarray, width: int) -> np.ndarray:
     return np.repeat(columns, row[TILES])
 
 
-def make_network(plan: Plan, activation: str, output: int, loss: int) -> Network:
+def make_network(plan: Plan, activation: str, output: str, loss: int) -> Network:
     """Return what compiled code has to know of a network: its plan and its codes."""
+    plan.table[:, ACTIVATION] = CODES[activation]
+    plan.table[-1, ACTIVATION] = CODES[output]
     return Network(
         plan.table,
         plan.table.shape[0],
-        int(ACTIVATIONS[activation]),
-        int(output),
+        ACTIVATIONS[activation].needs_slopes or None,
         int(loss),
         plan.batch,
         plan.block,

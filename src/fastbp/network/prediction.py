@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from fastbp.compiler.target import TARGET
-from fastbp.kernels.codes import ACTIVATIONS
+from fastbp.kernels.functions.activations import ACTIVATIONS, CODES
 from fastbp.kernels.memory import addressable, aligned_zeros
 from fastbp.kernels.passes.few import address, few_rows_workspace, predict_few_rows
 from fastbp.kernels.passes.predict import predict_shares
@@ -91,7 +91,7 @@ def predict(
     threads = choose_threads(n_threads, flops, math.ceil(n / TARGET.mr))
     in_place = all(p.flags.c_contiguous and p.flags.aligned for p in (*weights, *biases))
     if n <= _FEW and in_place and isinstance(x, np.ndarray):
-        _predict_few(weights, biases, x, sizes, int(ACTIVATIONS[activation]), int(ACTIVATIONS[output]), result)
+        _predict_few(weights, biases, x, sizes, activation, output, result)
     else:
         done = _predict_many(weights, biases, x, sizes, activation, output, threads, flops, result, only_finite)
         if not done:
@@ -123,8 +123,8 @@ def _predict_few(
     biases: list[np.ndarray],
     x: np.ndarray,
     sizes: tuple[int, ...],
-    activation: int,
-    output: int,
+    activation: str,
+    output: str,
     result: np.ndarray,
 ) -> None:
     if x.strides[1] != x.itemsize:
@@ -133,7 +133,8 @@ def _predict_few(
     half, size = few_rows_workspace(sizes, TARGET.nv * lanes(x.dtype))
     workspace = aligned_zeros(size, x.dtype)
     x_row = x.strides[0] // x.itemsize
-    predict_few_rows(places, np.array(sizes), activation, output, x.ctypes.data, x_row, workspace, half, result)
+    smooth, codes = ACTIVATIONS[activation].needs_slopes or None, (CODES[activation], CODES[output])
+    predict_few_rows(places, np.array(sizes), smooth, *codes, x.ctypes.data, x_row, workspace, half, result)
 
 
 def _predict_many(
@@ -151,7 +152,7 @@ def _predict_many(
     n, dtype, sparse = len(x), weights[0].dtype, isinstance(x, SparseRows)
     chunk = max(1, min(n, make_plan(sizes, 1, dtype, sparse=sparse).row_chunk))
     plan = make_plan(sizes, chunk, dtype, sparse=sparse)
-    network = make_network(plan, activation, int(ACTIVATIONS[output]), 0)
+    network = make_network(plan, activation, output, 0)
     params = aligned_zeros(plan.params, dtype)
     pack_parameters(plan.table, [*weights, *biases], params, plan.panel_width)
     n_chunks = math.ceil(n / chunk)

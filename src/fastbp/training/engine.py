@@ -17,6 +17,7 @@ import numpy as np
 from fastbp.compiler.target import TARGET
 from fastbp.kernels.codes import LOSSES, OUTPUT_OF_LOSS, Loss
 from fastbp.kernels.codes import Optimizer as OptimizerCode
+from fastbp.kernels.functions.activations import ACTIVATIONS
 from fastbp.kernels.memory import aligned_zeros
 from fastbp.kernels.passes.barrier import (
     CONTROL_SIZE,
@@ -120,8 +121,9 @@ class Engine:
         loss_code, self._y = _targets(loss, y, dtype)
         self._n = x.shape[0]
         self._batch = min(batch_size, self._n)
-        self._plan = make_plan(sizes, self._batch, dtype, sparse=isinstance(self._x, SparseRows))
-        output = OUTPUT_OF_LOSS[LOSSES[loss]]
+        sparse, slopes = isinstance(self._x, SparseRows), ACTIVATIONS[activation].needs_slopes
+        self._plan = make_plan(sizes, self._batch, dtype, sparse=sparse, slopes=slopes)
+        output = OUTPUT_OF_LOSS[LOSSES[loss]].name.lower()
         self._network = make_network(self._plan, activation, output, loss_code)
         flops = _flops(sizes, self._x, self._batch)
         self._claim = claim_threads(n_threads, flops, math.ceil(self._plan.block / TARGET.mr))

@@ -11,7 +11,8 @@ from typing import NamedTuple
 import numpy as np
 
 from fastbp.compiler.jit import inner, jit
-from fastbp.kernels.codes import ACTIVATIONS, Activation, Optimizer
+from fastbp.kernels.codes import Optimizer
+from fastbp.kernels.functions.activations import ACTIVATIONS, CODES, HIDDEN
 from fastbp.kernels.functions.optimizers import SGD, Adam
 from fastbp.kernels.layers.arguments import check_disjoint, check_matrix, check_output, check_vector
 from fastbp.kernels.layers.state import LinearState, optimizer_scalars
@@ -34,7 +35,7 @@ _CHUNK = 192  # rows whose share of dx is in cache at a time
 _KC = 192
 _SHARES = 2  # of a phase for each thread
 
-HIDDEN = {name: ACTIVATIONS[name] for name in ("identity", "relu", "tanh", "logistic")}
+_FROM_OUTPUT = tuple(name for name in HIDDEN if not ACTIVATIONS[name].needs_slopes)
 
 
 class _Shape(NamedTuple):
@@ -109,7 +110,7 @@ def _rows(shape, operands, panels, scratch, dx, stride, first, end, activation, 
             parts = panel_parts(shape.n_in, panel, like)
             padded = (count + MR - 1) // MR * MR
             gemm_panel(shape.n_out, parts, at(dz, place), stride, w_panel, like, 0, padded, kc)
-            activation_gradient_panel(activation, columns, like, at(x, panel * stride + place), 0, count)
+            activation_gradient_panel(activation, columns, like, at(x, panel * stride + place), None, 0, count)
             target = at(address_pointer(dx, like), row * shape.n_in + panel * width)
             unpack_rows(count, min(width, columns), like, 0, target, shape.n_in)
 
@@ -223,7 +224,7 @@ def _run(
     sizes = [out_panels * stride, in_panels * stride, in_panels * shape.n_out * width, *[each_scratch] * count]
     dx = np.empty((shape.rows, shape.n_in), dtype=dtype)
     out = dx.ctypes.data
-    code = int(Activation.IDENTITY if activation is None else HIDDEN[activation])
+    code = CODES["identity" if activation is None else activation]
 
     with workspace(sum(sizes), dtype) as memory:
         pieces = [memory[end - size : end] for size, end in zip(sizes, accumulate(sizes), strict=True)]
@@ -253,8 +254,8 @@ def _check_inputs(
     w = check_matrix("w", w, dz.dtype, (x.shape[1], dz.shape[1]))
     if dz.shape[0] == 0 or w.size == 0:
         raise ValueError(f"dz, x and w must not be empty, got shapes {dz.shape}, {x.shape} and {w.shape}")
-    if activation is not None and activation not in HIDDEN:
-        raise ValueError(f"activation must be None or one of {sorted(HIDDEN)}, got {activation!r}")
+    if activation is not None and activation not in _FROM_OUTPUT:
+        raise ValueError(f"activation must be None or one of {_FROM_OUTPUT}, got {activation!r}")
     return dz, x, w
 
 

@@ -9,7 +9,7 @@ import math
 import numpy as np
 
 from fastbp.compiler.jit import inner, jit
-from fastbp.kernels.codes import ACTIVATIONS, Activation
+from fastbp.kernels.functions.activations import ACTIVATIONS, CODES, ELEMENTWISE
 from fastbp.kernels.layers.arguments import check_disjoint, check_matrix, check_output, check_vector
 from fastbp.kernels.layers.small import small_matmul
 from fastbp.kernels.memory import workspace
@@ -34,12 +34,13 @@ _KC = 528
 # Shares of the panels of w for each thread, where there are few rows.
 _SHARES = 2
 
-IDENTITY = int(Activation.IDENTITY)
-ELEMENTWISE = {name: code for name, code in ACTIVATIONS.items() if code != Activation.SOFTMAX}
+IDENTITY = CODES["identity"]
 
 
 @jit
-def _linear_shares(workspace, x, w, bias, out, shape, strides, thread, shares, by_rows, keep, blocks, activation):
+def _linear_shares(
+    workspace, x, w, bias, out, shape, strides, thread, shares, by_rows, keep, blocks, smooth, activation
+):
     """What one thread does of ``out = act(x . w + bias)``.
 
     Parameters
@@ -59,7 +60,8 @@ def _linear_shares(workspace, x, w, bias, out, shape, strides, thread, shares, b
         Whether packed panels of w are kept for the next rows.
     blocks : (mc, kc, group)
         Rows of x taken at a time, block of the sum, panels of w packed at a time.
-    activation : int
+    smooth, activation
+        See `epilogue.bias_activation_panel`.
 
     Returns
     -------
@@ -101,7 +103,9 @@ def _linear_shares(workspace, x, w, bias, out, shape, strides, thread, shares, b
                     pack_rows(1, columns, address_pointer(bias, like), first, 0, 1, no_bias, 0)
                 code = activation if bias != 0 or activation != IDENTITY else -1
                 target = at(result, row * n + first)
-                _panel(k, columns, a, strides[0], at(b, place * k * width), c, count, kc, no_bias, code, target, n)
+                _panel(
+                    k, columns, a, strides[0], at(b, place * k * width), c, count, kc, no_bias, smooth, code, target, n
+                )
             packed = keep
         packed = keep and by_rows
         first_unit, end_unit = next_share(table)
@@ -109,7 +113,7 @@ def _linear_shares(workspace, x, w, bias, out, shape, strides, thread, shares, b
 
 
 @inner
-def _panel(k, columns, a, a_stride, w, c, rows, kc, bias, activation, target, row_stride):
+def _panel(k, columns, a, a_stride, w, c, rows, kc, bias, smooth, activation, target, row_stride):
     """One panel of the result, from rows of x and a packed panel of w to `target`; `activation` -1 leaves out the bias.
 
     Written out tile by tile, the result's cache lines are fetched while the next tile is computed.
@@ -128,12 +132,12 @@ def _panel(k, columns, a, a_stride, w, c, rows, kc, bias, activation, target, ro
             gemm_tile_rows(parts, block, at(a, row * a_stride + k0), a_stride, count, w_block, z, k0 > 0)
             if k0 + block == k:
                 if activation >= 0:
-                    bias_activation_panel(activation, columns, z, width, bias, 0, count)
+                    bias_activation_panel(smooth, activation, columns, z, None, width, bias, 0, count)
                 unpack_rows(count, columns, z, 0, at(target, row * row_stride), row_stride)
 
 
 def _linear(
-    x: np.ndarray, w: np.ndarray, b: np.ndarray | None, code: int, out: np.ndarray, threads: int | None
+    x: np.ndarray, w: np.ndarray, b: np.ndarray | None, activation: str, out: np.ndarray, threads: int | None
 ) -> None:
     if x.strides[1] != x.itemsize:
         x = np.ascontiguousarray(x)
@@ -157,11 +161,12 @@ def _linear(
     size = (mc + 1) * width + (kept if keep else group) * k * width
     addresses = x.ctypes.data, w.ctypes.data, 0 if b is None else b.ctypes.data, out.ctypes.data
     strides = tuple(s // dtype.itemsize for s in (x.strides[0], *w.strides))
+    smooth, code = ACTIVATIONS[activation].needs_slopes or None, CODES[activation]
 
     def work(thread: int, shares: np.ndarray) -> bool:
         with workspace(size, dtype) as memory:
             return _linear_shares(
-                memory, *addresses, (m, k, n), strides, thread, shares, by_rows, keep, (mc, kc, group), code
+                memory, *addresses, (m, k, n), strides, thread, shares, by_rows, keep, (mc, kc, group), smooth, code
             )
 
     run_shares(work, units, each, count, flops, (x, w, b, out))
@@ -199,8 +204,8 @@ def linear(
         Of the same dtype, any strides.
     b : ndarray, (n_out,), [read], optional
         Biases; none if omitted.
-    activation : {"identity", "relu", "tanh", "logistic", "exp"}
-        Applied to each element.
+    activation : str
+        Applied to each element: any of `fastbp.MLP`'s, or "exp".
     out : ndarray, (n, n_out), [write], optional
         C-contiguous array for the result, which overlaps no other argument. Its old content is never read.
     n_threads : int, optional
@@ -228,7 +233,7 @@ def linear(
     (2008), section 4, without the packing of x.
     """
     if activation not in ELEMENTWISE:
-        raise ValueError(f"activation must be one of {sorted(ELEMENTWISE)}, got {activation!r}")
+        raise ValueError(f"activation must be one of {ELEMENTWISE}, got {activation!r}")
     x = check_matrix("x", x)
     w = check_matrix("w", w, x.dtype, (x.shape[1], None))
     if b is not None:
@@ -238,7 +243,7 @@ def linear(
         return result
     if x.shape[1] == 0:
         raise ValueError("x must have at least one column, got shape " + str(x.shape))
-    _linear(x, w, b, int(ELEMENTWISE[activation]), result, n_threads)
+    _linear(x, w, b, activation, result, n_threads)
     return result
 
 
@@ -277,5 +282,5 @@ def matmul(a: np.ndarray, b: np.ndarray, *, out: np.ndarray | None = None, n_thr
     if a.shape[1] == 0:
         result[...] = 0.0
     elif result.size > 0:
-        _linear(a, b, None, int(Activation.IDENTITY), result, n_threads)
+        _linear(a, b, None, "identity", result, n_threads)
     return result

@@ -5,7 +5,7 @@ most of the work: every weight is used once.
 """
 
 from fastbp.compiler.jit import inner, jit
-from fastbp.kernels.codes import Activation
+from fastbp.kernels.functions.activations import CODES
 from fastbp.kernels.passes.output import output_scratch, softmax_rows
 from fastbp.kernels.tiles.epilogue import bias_activation_panel
 from fastbp.kernels.tiles.gemm import column_offset, panel_count, panel_vectors
@@ -29,7 +29,7 @@ from fastbp.kernels.vectors.simd import (
 
 __all__ = ["address", "few_rows_workspace", "predict_few_rows"]
 
-SOFTMAX = int(Activation.SOFTMAX)
+SOFTMAX = CODES["softmax"]
 # A tile takes as long for a single row as for MR, and about as long as that many rows one by one.
 ROWS_OF_A_TILE = 3
 
@@ -85,7 +85,7 @@ def _row_times_matrix(k, columns, a, w, c, c_panel):
 
 
 @inner
-def _layer(code, k, columns, a, a_stride, rows, w, bias, c, c_stride, c_panel):
+def _layer(smooth, code, k, columns, a, a_stride, rows, w, bias, c, c_stride, c_panel):
     """c := act(a . w + bias) for up to MR rows; panels of c begin `c_panel` elements apart."""
     width, lanes = panel_width(c), lanes_of(c)
     apart = rows < ROWS_OF_A_TILE
@@ -100,11 +100,11 @@ def _layer(code, k, columns, a, a_stride, rows, w, bias, c, c_stride, c_panel):
             inside = first_lanes(columns - first - (vectors - 1) * lanes, c)
             gemm_tile_in_place(vectors, k, a, a_stride, rows, at(w, first), columns, z, c_stride, inside)
         # The padding of a row belongs to it: whole vectors may be written.
-        bias_activation_panel(code, columns - first, z, c_stride, at(bias, first), 0, rows)
+        bias_activation_panel(smooth, code, columns - first, z, None, c_stride, at(bias, first), 0, rows)
 
 
 @jit
-def predict_few_rows(places, sizes, activation, output, x, x_row, workspace, half, result):
+def predict_few_rows(places, sizes, smooth, activation, output, x, x_row, workspace, half, result):
     """Outputs of a network for all rows of `x`, MR at a time.
 
     Parameters
@@ -113,8 +113,10 @@ def predict_few_rows(places, sizes, activation, output, x, x_row, workspace, hal
         Addresses of the weights and of the biases of each layer, C-contiguous arrays.
     sizes : array of int64, (layers + 1,), [read]
         Units.
+    smooth : None or True
+        See `run.Network`.
     activation, output : int
-        `Activation` of the hidden layers and of the output layer.
+        Codes of the activations of the hidden layers and of the output layer.
     x : int
         Address of the samples, [read], whose columns lie next to each other and whose rows lie `x_row` elements apart.
     workspace : array, [write]
@@ -140,7 +142,7 @@ def predict_few_rows(places, sizes, activation, output, x, x_row, workspace, hal
                 c_stride, c_panel, code = panel_count(columns, c) * width, width, activation
             else:  # as panels
                 c_stride, c_panel, code = width, MR * width, output
-            _layer(code, sizes[layer], columns, a, a_stride, rows, w, bias, c, c_stride, c_panel)
+            _layer(smooth, code, sizes[layer], columns, a, a_stride, rows, w, bias, c, c_stride, c_panel)
             a, a_stride = c, c_stride
         if output == SOFTMAX:
             softmax_rows(n_out, a, MR * width, scratch, 0, MR)

@@ -12,12 +12,14 @@ from numba.extending import intrinsic
 from fastbp.kernels.vectors.types import INT64, emit_address
 
 __all__ = [
+    "ACTIVATION",
     "BIAS_ROW",
     "COLUMNS",
     "DZ",
     "FIRST_TILE",
     "N_IN",
     "N_OUT",
+    "SLOPES",
     "TILES",
     "WT",
     "WT_ROWS",
@@ -34,7 +36,9 @@ WT, WT_ROWS = 5, 6  # transposed weights
 H = 7  # workspace: the layer's input activations
 DZ = 8  # workspace: the gradient with respect to z; the output layer's activations before that
 FIRST_TILE, TILES = 9, 10  # number of the layer's first tile of dW, tiles in a panel (the last is the bias)
-COLUMNS = 11
+SLOPES = 11  # workspace: act'(z), where the network is trained and needs it
+ACTIVATION = 12  # code of the layer's activation
+COLUMNS = 13
 
 
 @intrinsic

@@ -1,8 +1,8 @@
 """Forward pass of many rows, a chunk at a time."""
 
 from fastbp.compiler.jit import inner, jit
-from fastbp.kernels.codes import Activation
-from fastbp.kernels.passes.layout import BIAS_ROW, DZ, N_IN, N_OUT, W_ROWS, H, W, entry
+from fastbp.kernels.functions.activations import CODES
+from fastbp.kernels.passes.layout import ACTIVATION, BIAS_ROW, DZ, N_IN, N_OUT, W_ROWS, H, W, entry
 from fastbp.kernels.passes.output import softmax_rows
 from fastbp.kernels.passes.run import view_network
 from fastbp.kernels.passes.sparse import first_layer_rows, samples_from, view_samples
@@ -29,7 +29,7 @@ from fastbp.kernels.vectors.simd import (
 
 __all__ = ["predict_shares"]
 
-SOFTMAX = int(Activation.SOFTMAX)
+SOFTMAX = CODES["softmax"]
 # Rows of x are fetched from memory while those so far in front of them are computed.
 FETCHED_AHEAD = 4 * MR
 
@@ -73,9 +73,8 @@ def _first_layer(net, weights, work, x, x_row, rows, following):
     finite = True
     width = panel_width(work)
     k, columns = entry(net.table, 0, N_IN), entry(net.table, 0, N_OUT)
-    target, code = at(work, entry(net.table, 1, H)), net.activation
-    if net.layers == 1:
-        target, code = at(work, entry(net.table, 0, DZ)), net.output
+    target = at(work, entry(net.table, 1, H) if net.layers > 1 else entry(net.table, 0, DZ))
+    code = entry(net.table, 0, ACTIVATION)
     tiles = (rows + MR - 1) // MR
     for panel in range(panel_count(columns, work)):
         parts = panel_parts(columns, panel, work)
@@ -94,7 +93,7 @@ def _first_layer(net, weights, work, x, x_row, rows, following):
                     finite &= _all_finite(block, a, x_row, count)
                 gemm_tile_rows(parts, block, a, x_row, count, w_block, at(z, row * width), k0 > 0)
         bias = at(w, entry(net.table, 0, BIAS_ROW) * width)
-        bias_activation_panel(code, columns - panel * width, z, width, bias, 0, tiles * MR)
+        bias_activation_panel(net.smooth, code, columns - panel * width, z, None, width, bias, 0, tiles * MR)
     return finite
 
 
@@ -107,16 +106,16 @@ def _forward(net, weights, work, x, x_row, x_column, sparse, order, rows, follow
     finite = True
     padded = (rows + MR - 1) // MR * MR
     if sparse is not None:
-        first_layer_rows(net, weights, work, sparse, order, rows, 0, padded)
-        forward_rows(net, weights, work, 1, 0, padded)
+        first_layer_rows(net, weights, work, None, sparse, order, rows, 0, padded)
+        forward_rows(net, weights, work, None, 1, 0, padded)
     elif x_column == 1:
         finite = _first_layer(net, weights, work, x, x_row, rows, following)
-        forward_rows(net, weights, work, 1, 0, padded)
+        forward_rows(net, weights, work, None, 1, 0, padded)
     else:
         h, n_in = at(work, entry(net.table, 0, H)), entry(net.table, 0, N_IN)
         stride = net.row_capacity * panel_width(work)
         gather_rows(n_in, x, x_row, x_column, order, rows, h, stride, 0, padded)
-        forward_rows(net, weights, work, 0, 0, padded)
+        forward_rows(net, weights, work, None, 0, 0, padded)
     return finite
 
 
@@ -126,7 +125,7 @@ def _write_outputs(net, work, scratch, rows, targets):
     output = at(work, entry(net.table, net.layers - 1, DZ))
     n_out = entry(net.table, net.layers - 1, N_OUT)
     stride = net.row_capacity * panel_width(work)
-    if net.output == SOFTMAX:
+    if entry(net.table, net.layers - 1, ACTIVATION) == SOFTMAX:
         softmax_rows(n_out, output, stride, scratch, 0, (rows + MR - 1) // MR * MR)
     unpack_rows(rows, n_out, output, stride, targets, n_out)
 

@@ -5,22 +5,22 @@ from typing import NamedTuple
 import numpy as np
 
 from fastbp.compiler.jit import inner
-from fastbp.kernels.vectors.simd import address_pointer, pointer, pointer_to
+from fastbp.kernels.vectors.simd import address_pointer, at, pointer, pointer_to
 
-__all__ = ["Block", "Buffers", "Data", "Network", "View", "view_network", "view_run"]
+__all__ = ["Block", "Buffers", "Data", "Network", "View", "slopes_from", "slopes_of", "view_network", "view_run"]
 
 
 class Network(NamedTuple):
     """What is computed: a layout table, codes and sizes (see `plan.Plan`).
 
     `table` is a row of `layout` for each of the `layers`: an array where the caller makes it, a pointer inside of
-    compiled code (`view_network`).
+    compiled code (`view_network`). `smooth` is True if there are activations whose slopes do not follow from their
+    outputs, and None otherwise: then the code for these is not compiled.
     """
 
     table: np.ndarray
     layers: int
-    activation: int
-    output: int
+    smooth: bool | None
     loss: int
     batch: int
     block: int
@@ -130,8 +130,7 @@ def view_network(network):
     return Network(
         pointer(network.table),
         network.layers,
-        network.activation,
-        network.output,
+        network.smooth,
         network.loss,
         network.batch,
         network.block,
@@ -140,6 +139,18 @@ def view_network(network):
         network.row_chunk,
         network.scratch,
     )
+
+
+@inner
+def slopes_of(smooth, workspace):
+    """Where the slopes are: in the workspace, or nowhere if there are none."""
+    return None if smooth is None else workspace
+
+
+@inner
+def slopes_from(slopes, offset):
+    """The slopes from an offset on; None for None."""
+    return None if slopes is None else at(slopes, offset)
 
 
 @inner

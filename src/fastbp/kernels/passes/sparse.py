@@ -17,7 +17,21 @@ from typing import NamedTuple
 import numpy as np
 
 from fastbp.compiler.jit import inner
-from fastbp.kernels.passes.layout import BIAS_ROW, DZ, FIRST_TILE, N_IN, N_OUT, TILES, W_ROWS, H, W, entry
+from fastbp.kernels.passes.layout import (
+    ACTIVATION,
+    BIAS_ROW,
+    DZ,
+    FIRST_TILE,
+    N_IN,
+    N_OUT,
+    SLOPES,
+    TILES,
+    W_ROWS,
+    H,
+    W,
+    entry,
+)
+from fastbp.kernels.passes.run import slopes_from
 from fastbp.kernels.tiles.epilogue import bias_activation_panel
 from fastbp.kernels.tiles.gemm import panel_count, panel_vectors
 from fastbp.kernels.tiles.microkernel import MR, panel_width
@@ -90,7 +104,7 @@ def _row_times_panel(samples, row, vectors, w, z):
 
 
 @inner
-def first_layer_rows(network, params, workspace, samples, order, rows, first_row, end_row):
+def first_layer_rows(network, params, workspace, slopes, samples, order, rows, first_row, end_row):
     """Forward pass of some rows of the minibatch through the first layer (`step.forward_rows` does the others).
 
     `first_row` and `end_row` are multiples of MR; from `rows` on, x is zero.
@@ -98,20 +112,29 @@ def first_layer_rows(network, params, workspace, samples, order, rows, first_row
     table = network.table
     width = panel_width(params)
     columns = entry(table, 0, N_OUT)
-    code, target = network.activation, at(workspace, entry(table, 1, H))
-    if network.layers == 1:
-        code, target = network.output, at(workspace, entry(table, 0, DZ))
+    stride = network.row_capacity * width
+    target = at(workspace, entry(table, 1, H) if network.layers > 1 else entry(table, 0, DZ))
     for panel in range(panel_count(columns, params)):
         vectors = panel_vectors(columns, panel, params)
         w = at(params, entry(table, 0, W) + panel * entry(table, 0, W_ROWS) * width)
-        z = at(target, panel * network.row_capacity * width)
+        z = at(target, panel * stride)
         for row in range(first_row, min(end_row, rows)):
             _row_times_panel(samples, get(order, row), vectors, w, at(z, row * width))
         for row in range(max(first_row, rows), end_row):
             for j in range(vectors):
                 store(z, row * width + j * lanes_of(z), zeros(z))
         bias = at(w, entry(table, 0, BIAS_ROW) * width)
-        bias_activation_panel(code, columns - panel * width, z, width, bias, first_row, end_row)
+        bias_activation_panel(
+            network.smooth,
+            entry(table, 0, ACTIVATION),
+            columns - panel * width,
+            z,
+            slopes_from(slopes, entry(table, 0, SLOPES) + panel * stride),
+            width,
+            bias,
+            first_row,
+            end_row,
+        )
 
 
 @inner

@@ -24,9 +24,24 @@ from fastbp.kernels.passes.barrier import (
     STOP_REQUEST,
     barrier,
 )
-from fastbp.kernels.passes.layout import BIAS_ROW, DZ, FIRST_TILE, N_IN, N_OUT, TILES, W_ROWS, WT, WT_ROWS, H, W, entry
+from fastbp.kernels.passes.layout import (
+    ACTIVATION,
+    BIAS_ROW,
+    DZ,
+    FIRST_TILE,
+    N_IN,
+    N_OUT,
+    SLOPES,
+    TILES,
+    W_ROWS,
+    WT,
+    WT_ROWS,
+    H,
+    W,
+    entry,
+)
 from fastbp.kernels.passes.output import loss_gradient_rows
-from fastbp.kernels.passes.run import Block, view_network, view_run
+from fastbp.kernels.passes.run import Block, slopes_from, slopes_of, view_network, view_run
 from fastbp.kernels.passes.sparse import first_layer_rows, first_layer_tile, sort_by_columns, view_samples
 from fastbp.kernels.tiles.epilogue import activation_gradient_panel, bias_activation_panel
 from fastbp.kernels.tiles.gemm import gemm_panel, panel_count, panel_parts, panel_vectors
@@ -45,10 +60,10 @@ STORE = int(Optimizer.STORE)
 
 
 @inner
-def forward_rows(network, params, workspace, first_layer, first_row, end_row):
+def forward_rows(network, params, workspace, slopes, first_layer, first_row, end_row):
     """Forward pass of some rows of the minibatch through the layers, but for softmax, which works on whole rows.
 
-    `first_row` and `end_row` are multiples of MR.
+    `first_row` and `end_row` are multiples of MR. Slopes are written unless `slopes` is None.
     """
     table = network.table
     width = panel_width(params)
@@ -56,7 +71,6 @@ def forward_rows(network, params, workspace, first_layer, first_row, end_row):
     last = network.layers - 1
     for layer in range(first_layer, network.layers):
         n_out = entry(table, layer, N_OUT)
-        code = network.activation if layer < last else network.output
         target = at(workspace, entry(table, layer + 1, H) if layer < last else entry(table, layer, DZ))
         for panel in range(panel_count(n_out, params)):
             w = at(params, entry(table, layer, W) + panel * entry(table, layer, W_ROWS) * width)
@@ -73,13 +87,22 @@ def forward_rows(network, params, workspace, first_layer, first_row, end_row):
                 network.kc,
             )
             bias = at(w, entry(table, layer, BIAS_ROW) * width)
-            # The code of softmax falls through to "z + b" here.
-            bias_activation_panel(code, n_out - panel * width, z, width, bias, first_row, end_row)
+            bias_activation_panel(
+                network.smooth,
+                entry(table, layer, ACTIVATION),
+                n_out - panel * width,
+                z,
+                slopes_from(slopes, entry(table, layer, SLOPES) + panel * stride),
+                width,
+                bias,
+                first_row,
+                end_row,
+            )
 
 
 @inner
-def _backward_rows(network, transposed, workspace, first_row, end_row):
-    """Deltas of the hidden layers: dz = (dz_next . W_next^T) * act'(h)."""
+def _backward_rows(network, transposed, workspace, slopes, first_row, end_row):
+    """Deltas of the hidden layers: dz = (dz_next . W_next^T) * act'(z)."""
     table = network.table
     width = panel_width(transposed)
     stride = network.row_capacity * width
@@ -98,8 +121,15 @@ def _backward_rows(network, transposed, workspace, first_row, end_row):
                 end_row,
                 network.kc,
             )
-            h = at(workspace, entry(table, layer, H) + panel * stride)
-            activation_gradient_panel(network.activation, n_in - panel * width, dz, h, first_row, end_row)
+            activation_gradient_panel(
+                entry(table, layer - 1, ACTIVATION),
+                n_in - panel * width,
+                dz,
+                at(workspace, entry(table, layer, H) + panel * stride),
+                slopes_from(slopes, entry(table, layer - 1, SLOPES) + panel * stride),
+                first_row,
+                end_row,
+            )
 
 
 @inner
@@ -109,7 +139,8 @@ def _first_layer(network, view, sparse, order, rows, following, row, stop):
     Returns the layer that comes next.
     """
     if sparse is not None:
-        first_layer_rows(network, view.params, view.workspace, sparse, order, rows, row, stop)
+        slopes = slopes_of(network.smooth, view.workspace)
+        first_layer_rows(network, view.params, view.workspace, slopes, sparse, order, rows, row, stop)
         return 1
     n_in = entry(network.table, 0, N_IN)
     samples = at(view.workspace, entry(network.table, 0, H))
@@ -130,6 +161,7 @@ def _row_phase(network, view, sparse, order, rows, following, control, thread, n
     last = network.layers - 1
     stride = network.row_capacity * panel_width(view.params)
     output = at(view.workspace, entry(table, last, DZ))
+    slopes = slopes_of(network.smooth, view.workspace)
     blocks = (rows + MR - 1) // MR
     end = blocks * (thread + 1) // n_threads * MR
     for row in range(blocks * thread // n_threads * MR, end, network.row_chunk):
@@ -137,7 +169,7 @@ def _row_phase(network, view, sparse, order, rows, following, control, thread, n
             return
         stop = min(row + network.row_chunk, end)
         layer = _first_layer(network, view, sparse, order, rows, following, row, stop)
-        forward_rows(network, view.params, view.workspace, layer, row, stop)
+        forward_rows(network, view.params, view.workspace, slopes, layer, row, stop)
         loss_gradient_rows(
             network.loss,
             entry(table, last, N_OUT),
@@ -153,7 +185,7 @@ def _row_phase(network, view, sparse, order, rows, following, control, thread, n
             stop,
             rows,
         )
-        _backward_rows(network, view.transposed, view.workspace, row, stop)
+        _backward_rows(network, view.transposed, view.workspace, slopes, row, stop)
 
 
 @inner

@@ -1,4 +1,4 @@
-"""The language of vmath's formulas: vectors under construction, whose operators emit instructions.
+"""Vectors under construction, whose operators emit instructions: what formulas are written in.
 
 A formula is an ordinary Python function on `Lanes`. It runs while a kernel is being
 compiled, so that the compiler's front end sees one call for each function, and constants
@@ -122,6 +122,19 @@ class Lanes:
     def select(self, chosen: "Lanes | float", other: "Lanes | float", like: "Lanes") -> "Lanes":
         """`chosen` where this mask is set, `other` elsewhere; `like` gives constants their type."""
         return like._wrap(self.builder.select(self.value, like._lift(chosen).value, like._lift(other).value))
+
+    def differs_from(self, other: "Lanes | float") -> "Lanes":
+        """Mask of the lanes that differ, as NaN does from everything."""
+        mask = self.builder.fcmp_unordered("!=", self.value, self._lift(other).value)
+        return self._wrap(mask, mask_of(self.vec))
+
+    def like(self, constant: float) -> "Lanes":
+        """A constant in every lane."""
+        return self._lift(constant)
+
+    def magnitude(self) -> "Lanes":
+        """abs(self)."""
+        return (self.bits() & ~self.form.bits(-0.0)).floats()
 
     def at_least(self, bound: float) -> "Lanes":
         """max(self, bound); NaN stays."""
