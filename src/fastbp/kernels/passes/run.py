@@ -3,9 +3,12 @@
 from typing import NamedTuple
 
 import numpy as np
+from numba import types
+from numba.extending import intrinsic
 
 from fastbp.compiler.jit import inner
-from fastbp.kernels.vectors.simd import address_pointer, at, pointer, pointer_to
+from fastbp.kernels.vectors.simd import address_pointer, pointer, pointer_to
+from fastbp.kernels.vectors.types import emit_address
 
 __all__ = ["Block", "Buffers", "Data", "Network", "View", "slopes_from", "slopes_of", "view_network", "view_run"]
 
@@ -141,16 +144,24 @@ def view_network(network):
     )
 
 
-@inner
-def slopes_of(smooth, workspace):
-    """Where the slopes are: in the workspace, or nowhere if there are none."""
-    return None if smooth is None else workspace
+@intrinsic
+def slopes_of(typingctx, smooth, workspace):
+    """Where the slopes are: in the workspace, or None if there are none."""
+
+    def codegen(context, builder, sig, args):
+        return context.get_dummy_value() if smooth == types.none else args[1]
+
+    return (types.none if smooth == types.none else workspace)(smooth, workspace), codegen
 
 
-@inner
-def slopes_from(slopes, offset):
+@intrinsic
+def slopes_from(typingctx, slopes, offset):
     """The slopes from an offset on; None for None."""
-    return None if slopes is None else at(slopes, offset)
+
+    def codegen(context, builder, sig, args):
+        return context.get_dummy_value() if slopes == types.none else emit_address(builder, slopes.dtype, *args)
+
+    return slopes(slopes, types.intp), codegen
 
 
 @inner
