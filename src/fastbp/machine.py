@@ -11,7 +11,7 @@ import numpy as np
 from fastbp import kernels
 from fastbp.compiler.code_cache import cache_folder
 from fastbp.compiler.target import TARGET, cpu_name
-from fastbp.kernels.codes import LOSSES
+from fastbp.kernels.functions.losses import LOSSES
 from fastbp.kernels.functions.optimizers import SGD
 from fastbp.kernels.tiles.peak import flops_per_round, fma_rounds
 from fastbp.mlp import MLP

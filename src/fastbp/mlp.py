@@ -6,8 +6,8 @@ from typing import Self
 
 import numpy as np
 
-from fastbp.kernels.codes import LOSSES, OUTPUT_OF_LOSS, Activation
 from fastbp.kernels.functions.activations import HIDDEN
+from fastbp.kernels.functions.losses import LOSSES
 from fastbp.kernels.functions.optimizers import Adam, Optimizer
 from fastbp.network.initialization import glorot_uniform
 from fastbp.network.prediction import predict
@@ -120,7 +120,7 @@ class MLP:
     @property
     def output(self) -> str:
         """Name of the output layer's activation."""
-        return Activation(OUTPUT_OF_LOSS[LOSSES[self.loss]]).name.lower()
+        return LOSSES[self.loss].output
 
     def fit(
         self,
@@ -310,8 +310,9 @@ class MLP:
         if x.shape[0] == 0:
             raise ValueError("x must have at least one row, got none")
         y = self._check_targets(y, x.shape[0])
-        if self.loss == "poisson" and (y < 0).any():
-            raise ValueError("y must not be negative for the Poisson loss")
+        lowest = LOSSES[self.loss].lowest_target
+        if (y < lowest).any():
+            raise ValueError(f"y must not be below {lowest:g} for the loss {self.loss!r}, got {y.min()!r}")
         named = {"x": x, "y": y}
         if sample_weight is not None:
             sample_weight = np.asarray(sample_weight, dtype=np.float64)

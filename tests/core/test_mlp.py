@@ -173,7 +173,7 @@ def test_bad_data_is_named_and_changes_nothing(change, message, x):
 
 
 def test_negative_counts(x):
-    with pytest.raises(ValueError, match="negative"):
+    with pytest.raises(ValueError, match="y must not be below 0"):
         MLP((5, 3), loss="poisson").fit(x, -np.ones((83, 3)))
 
 

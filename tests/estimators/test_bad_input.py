@@ -90,7 +90,7 @@ BAD_VALUES = {
     "strings": (VALUES.astype(str), {}, ValueError, "^y: dtype='numeric' is not compatible"),
     "objects": (np.array([*VALUES[:11], "x"], dtype=object), {}, ValueError, "^y: could not convert"),
     "three-dimensional": (VALUES[:, None, None], {}, ValueError, "^y: Found array with dim 3"),
-    "negative-counts": (VALUES, {"loss": "poisson"}, ValueError, "^y must not be negative if loss='poisson'"),
+    "negative-counts": (VALUES, {"loss": "poisson"}, ValueError, "^y must not be below 0 if loss='poisson'"),
 }
 
 

@@ -11,7 +11,10 @@ from scipy.sparse import issparse
 from sklearn import config_context
 from sklearn.utils import shuffle
 
-__all__ = ["LOSSES", "PARAMETERS", "InvalidParameterError", "Rules", "check_parameters", "constraints"]
+from fastbp.kernels.functions.activations import HIDDEN
+from fastbp.kernels.functions.losses import LOSSES
+
+__all__ = ["LOSS_RULES", "PARAMETERS", "InvalidParameterError", "Rules", "check_parameters", "constraints"]
 
 
 def _scikit_learns_error() -> Any:
@@ -90,13 +93,13 @@ _ARRAY_LIKE = _Rule(_is_array_like, "an array-like", "array-like")
 _NONE = _Rule(lambda value: value is None, "None", None)
 _BOOLEAN = (_instance(bool), _instance(np.bool_))
 
-LOSSES = (_strings("squared_error", "poisson"),)
+LOSS_RULES = (_strings(*(name for name, record in LOSSES.items() if record.for_values)),)
 
 Rules = Mapping[str, tuple[_Rule, ...]]
 
 PARAMETERS: Rules = {
     "hidden_layer_sizes": (_ARRAY_LIKE, _integer(1)),
-    "activation": (_strings("identity", "logistic", "tanh", "relu"),),
+    "activation": (_strings(*HIDDEN),),
     "solver": (_strings("lbfgs", "sgd", "adam"),),
     "alpha": (_real("[)", 0),),
     "batch_size": (_strings("auto"), _integer(1)),

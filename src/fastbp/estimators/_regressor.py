@@ -1,16 +1,17 @@
 """MLPRegressor: numbers in, numbers out."""
 
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.utils.metaestimators import available_if
 
 from fastbp.estimators._base import BaseMLP, is_stochastic
-from fastbp.estimators._parameters import LOSSES, PARAMETERS, Rules, constraints
+from fastbp.estimators._parameters import LOSS_RULES, PARAMETERS, Rules, constraints
 from fastbp.estimators._scores import r2
 from fastbp.estimators._training import trains
 from fastbp.estimators._validation import check_values
+from fastbp.kernels.functions.losses import LOSSES
 
 __all__ = ["MLPRegressor"]
 
@@ -169,7 +170,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     True
     """
 
-    _parameter_rules: ClassVar[Rules] = {"loss": LOSSES, **PARAMETERS}
+    _parameter_rules: ClassVar[Rules] = {"loss": LOSS_RULES, **PARAMETERS}
     _parameter_constraints: ClassVar[dict[str, list]] = constraints(_parameter_rules)
 
     def __init__(
@@ -251,13 +252,14 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     def _encode(self, y: Any, dtype: np.dtype, *, incremental: bool) -> np.ndarray:
         """Return target values as an array of shape (n, n_outputs)."""
         y = check_values(self, y, dtype=dtype)
-        if self.loss == "poisson" and (lowest := y.min()) < 0:
-            raise ValueError(f"y must not be negative if loss='poisson', got {lowest:g}")
+        lowest = LOSSES[self.loss].lowest_target
+        if y.min() < lowest:
+            raise ValueError(f"y must not be below {lowest:g} if loss={self.loss!r}, got {y.min():g}")
         return y
 
-    def _task(self) -> tuple[str, Literal["identity", "exp"]]:
+    def _task(self) -> tuple[str, str]:
         """Return the names of the loss and of the output activation."""
-        return (self.loss, "exp") if self.loss == "poisson" else (self.loss, "identity")
+        return self.loss, LOSSES[self.loss].output
 
     def _validation_score(self, y: np.ndarray, output: np.ndarray, sample_weight: np.ndarray | None) -> float:
         return r2(y, output, sample_weight)

@@ -178,7 +178,7 @@ def _panel_costs(row: np.ndarray, width: int) -> np.ndarray:
     return np.repeat(columns, row[TILES])
 
 
-def make_network(plan: Plan, activation: str, output: str, loss: int) -> Network:
+def make_network(plan: Plan, activation: str, output: str, loss: int, loss_scale: float) -> Network:
     """Return what compiled code has to know of a network: its plan and its codes."""
     plan.table[:, ACTIVATION] = CODES[activation]
     plan.table[-1, ACTIVATION] = CODES[output]
@@ -186,7 +186,8 @@ def make_network(plan: Plan, activation: str, output: str, loss: int) -> Network
         plan.table,
         plan.table.shape[0],
         ACTIVATIONS[activation].needs_slopes or None,
-        int(loss),
+        loss,
+        loss_scale,
         plan.batch,
         plan.block,
         plan.row_capacity,

@@ -152,7 +152,7 @@ def _predict_many(
     n, dtype, sparse = len(x), weights[0].dtype, isinstance(x, SparseRows)
     chunk = max(1, min(n, make_plan(sizes, 1, dtype, sparse=sparse).row_chunk))
     plan = make_plan(sizes, chunk, dtype, sparse=sparse)
-    network = make_network(plan, activation, output, 0)
+    network = make_network(plan, activation, output, 0, 1.0)
     params = aligned_zeros(plan.params, dtype)
     pack_parameters(plan.table, [*weights, *biases], params, plan.panel_width)
     n_chunks = math.ceil(n / chunk)

@@ -15,9 +15,9 @@ from typing import NamedTuple, Self
 import numpy as np
 
 from fastbp.compiler.target import TARGET
-from fastbp.kernels.codes import LOSSES, OUTPUT_OF_LOSS, Loss
 from fastbp.kernels.codes import Optimizer as OptimizerCode
 from fastbp.kernels.functions.activations import ACTIVATIONS
+from fastbp.kernels.functions.losses import LOSS_CODES, LOSSES, ONE_HOT_LOG_LOSS
 from fastbp.kernels.memory import aligned_zeros
 from fastbp.kernels.passes.barrier import (
     CONTROL_SIZE,
@@ -43,12 +43,11 @@ _SLOW_FLOPS_PER_SECOND = 2e10
 _MOST_FLOPS_ALONE = 1e8
 
 
-def _targets(loss: str, y: np.ndarray, dtype: np.dtype) -> tuple[Loss, np.ndarray]:
+def _targets(loss: str, y: np.ndarray, dtype: np.dtype) -> tuple[int, np.ndarray]:
     """Return the code of a loss and the targets as its kernel wants them."""
-    code = LOSSES[loss]
-    if code == Loss.LOG_LOSS and np.count_nonzero(y) == len(y) and (y.max(axis=1) == 1).all():
-        return Loss.ONE_HOT_LOG_LOSS, y.argmax(axis=1).astype(dtype)
-    return code, np.ascontiguousarray(y, dtype=dtype)
+    if loss == "log_loss" and np.count_nonzero(y) == len(y) and (y.max(axis=1) == 1).all():
+        return ONE_HOT_LOG_LOSS, y.argmax(axis=1).astype(dtype)
+    return LOSS_CODES[loss], np.ascontiguousarray(y, dtype=dtype)
 
 
 def _flops(sizes: tuple[int, ...], x: SamplesLike, batch: int) -> float:
@@ -123,8 +122,9 @@ class Engine:
         self._batch = min(batch_size, self._n)
         sparse, slopes = isinstance(self._x, SparseRows), ACTIVATIONS[activation].needs_slopes
         self._plan = make_plan(sizes, self._batch, dtype, sparse=sparse, slopes=slopes)
-        output = OUTPUT_OF_LOSS[LOSSES[loss]].name.lower()
-        self._network = make_network(self._plan, activation, output, loss_code)
+        record = LOSSES[loss]
+        scale = record.scale(sizes[-1])
+        self._network = make_network(self._plan, activation, record.output, loss_code, scale)
         flops = _flops(sizes, self._x, self._batch)
         self._claim = claim_threads(n_threads, flops, math.ceil(self._plan.block / TARGET.mr))
         self._n_threads = self._claim.most

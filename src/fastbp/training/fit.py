@@ -14,6 +14,7 @@ from typing import Literal, Protocol
 
 import numpy as np
 
+from fastbp.kernels.functions.losses import LOSSES
 from fastbp.kernels.functions.optimizers import Optimizer
 from fastbp.network.samples import SamplesLike
 from fastbp.training.progress import EpochReport, Observer, report, watch
@@ -232,7 +233,7 @@ class _Loop:
     def _has_diverged(self, loss: float) -> bool:
         if math.isfinite(loss):
             return False
-        if self.loss_name != "poisson":
+        if not LOSSES[self.loss_name].may_be_infinite:
             return True
         # The logarithm of a rate that underflows to 0 is infinite while gradients and weights are in order:
         # later epochs may bring the rate back.

@@ -1,24 +1,26 @@
 """The output layer: softmax, loss, and dz = (output - y) * weight in the output's place.
 
-Every loss here is paired with the activation for which the derivative of the loss with
-respect to z is ``output - y`` (the canonical link).
-
 Output layers are narrow: a row of three classes fills three lanes of sixteen, and its
 maximum and its sum run across lanes. So NR rows at a time are turned over, into a block
 whose lanes are rows and whose rows are output units: each exponential then serves as
 many rows as there are lanes, and maxima and sums run from one vector to the next.
 """
 
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
 from fastbp.compiler.jit import inner
-from fastbp.kernels.codes import Loss
+from fastbp.kernels.functions.losses import LOSS_RECORDS, ONE_HOT_LOG_LOSS, clip_probability
 from fastbp.kernels.tiles.gemm import column_offset, panel_count
 from fastbp.kernels.tiles.microkernel import MR, panel_width
 from fastbp.kernels.tiles.transpose import transpose_tile
+from fastbp.kernels.vectors import elementary
+from fastbp.kernels.vectors.formula import FORMATS, Lanes
+from fastbp.kernels.vectors.loops import emit_cases
 from fastbp.kernels.vectors.simd import (
     at,
-    epsilon,
     first_lanes,
-    fma,
     get,
     lanes_of,
     load,
@@ -28,18 +30,11 @@ from fastbp.kernels.vectors.simd import (
     splat,
     store,
     vmax,
-    vmin,
     zeros,
 )
-from fastbp.kernels.vectors.vmath import vexp, vlog
+from fastbp.kernels.vectors.vmath import vexp
 
 __all__ = ["loss_gradient_rows", "output_scratch", "softmax_rows"]
-
-POISSON = int(Loss.POISSON)
-SQUARED_ERROR = int(Loss.SQUARED_ERROR)
-BINARY_LOG_LOSS = int(Loss.BINARY_LOG_LOSS)
-LOG_LOSS = int(Loss.LOG_LOSS)
-ONE_HOT_LOG_LOSS = int(Loss.ONE_HOT_LOG_LOSS)
 
 
 def output_scratch(columns: int, width: int) -> int:
@@ -149,34 +144,39 @@ def softmax_rows(columns, z, stride, scratch, first_row, end_row):
         _return_output(columns, scratch, height, rows, block, stride)
 
 
-@inner
-def _xlogy(x, y):
-    """x * log(y), and 0 where x is 0 whatever y is."""
-    return select(x != zeros(x), x * vlog(y), zeros(x))
+@intrinsic
+def _add_loss(typingctx, loss, total, y, output):
+    """The losses of single elements added to `total`, and dz, a vector each; see `functions.losses`."""
+
+    def codegen(context, builder, sig, args):
+        before, form = builder.block, FORMATS[output.dtype]
+        total, target, out = (Lanes(builder, output, value, form) for value in args[1:])
+        results = [(args[1], ir.Constant(args[1].type, None), before)]
+
+        def one(record):
+            added, gradient = record.add(total, target, out), record.gradient(target, out)
+            results.append((added.value, gradient.value, builder.block))
+
+        emit_cases(builder, args[0], LOSS_RECORDS, one)
+        pair = []
+        for number in range(2):
+            phi = builder.phi(args[1].type)
+            for result in results:
+                phi.add_incoming(result[number], result[2])
+            pair.append(phi)
+        return context.make_tuple(builder, sig.return_type, pair)
+
+    return types.UniTuple(output, 2)(types.intp, output, output, output), codegen
 
 
-@inner
-def _clip(p):
-    """Probabilities between eps and 1 - eps, for the reported loss only."""
-    smallest = epsilon(p)
-    return vmin(splat(1.0, p) - smallest, vmax(smallest, p))
+@intrinsic
+def _clipped_log(typingctx, p):
+    """The logarithm of probabilities, clipped first."""
 
+    def codegen(context, builder, sig, args):
+        return elementary.log(clip_probability(Lanes(builder, p, args[0], FORMATS[p.dtype]))).value
 
-@inner
-def _add_loss(loss, total, y, output):
-    """Add the loss of single elements to `total`; of one-hot targets, only the probability of the class itself."""
-    if loss == ONE_HOT_LOG_LOSS:
-        return fma(y, output, total)
-    if loss == SQUARED_ERROR:
-        return total + (output - y) * (output - y)
-    if loss == POISSON:
-        return total + (_xlogy(y, y / output) - y + output)
-    p = _clip(output)
-    total = total - _xlogy(y, p)
-    if loss == BINARY_LOG_LOSS:
-        one = splat(1.0, y)
-        total = total - _xlogy(one - y, one - p)
-    return total
+    return p(p), codegen
 
 
 @inner
@@ -187,35 +187,52 @@ def _loss_gradient_columns(loss, columns, output, y, sums, factors, vectors):
         total, factor = load(sums, v), load(factors, v)
         for place in range(v, columns * width, width):
             out, target = load(output, place), load(y, place)
-            total = _add_loss(loss, total, target, out)
-            store(output, place, (out - target) * factor)
+            total, gradient = _add_loss(loss, total, target, out)
+            store(output, place, gradient * factor)
         store(sums, v, total)
 
 
 @inner
-def _store_losses(loss, columns, sums, factors, vectors, live, losses):
+def _store_losses(loss, scale, sums, factors, vectors, live, losses):
     """The losses of rows, from the sums over their columns."""
     lanes = lanes_of(sums)
     if loss == ONE_HOT_LOG_LOSS:
         for v in range(0, vectors * lanes, lanes):
-            store(sums, v, -vlog(_clip(load(sums, v))))
-    scale = 0.5 / columns if loss == SQUARED_ERROR else 1.0
+            store(sums, v, -_clipped_log(load(sums, v)))
     for row in range(live):
         put(losses, row, scale * get(sums, row) * get(factors, row))
 
 
 @inner
 def loss_gradient_rows(
-    loss, columns, output, stride, y, order, weights, weighted, losses, scratch, first_row, end_row, rows
+    loss,
+    scale,
+    softmax,
+    columns,
+    output,
+    stride,
+    y,
+    order,
+    weights,
+    weighted,
+    losses,
+    scratch,
+    first_row,
+    end_row,
+    rows,
 ):
-    """Losses of a minibatch's rows, and dz = (output - y) * weight in the place of the output.
+    """Losses of a minibatch's rows, and dz = gradient * weight in the place of the output.
 
     Softmax, where the loss is one of its, is taken here: until then the output is z.
 
     Parameters
     ----------
     loss : int
-        `Loss`.
+        Code of the loss.
+    scale : float
+        Factor of the reported loss.
+    softmax : bool
+        Whether the output layer's activation is softmax.
     columns : int
         Width of the output layer.
     output : pointer, [read+write]
@@ -248,7 +265,7 @@ def loss_gradient_rows(
         vectors = (height + lanes - 1) // lanes
         block = at(output, row * width)
         _turn_output(columns, block, stride, height, scratch)
-        if loss in (LOG_LOSS, ONE_HOT_LOG_LOSS):
+        if softmax:
             _softmax_columns(columns, scratch, vectors)
         for v in range(0, vectors * lanes, lanes):
             store(sums, v, zeros(output))
@@ -266,5 +283,5 @@ def loss_gradient_rows(
                 _turn_targets(column, columns, y, at(order, row), height, live, turning, targets)
             part = at(scratch, column * width)
             _loss_gradient_columns(loss, count, part, targets, sums, factors, vectors)
-        _store_losses(loss, columns, sums, factors, vectors, live, at(losses, row))
+        _store_losses(loss, scale, sums, factors, vectors, live, at(losses, row))
         _return_output(columns, scratch, height, turning, block, stride)

@@ -25,6 +25,7 @@ class Network(NamedTuple):
     layers: int
     smooth: bool | None
     loss: int
+    loss_scale: float
     batch: int
     block: int
     row_capacity: int
@@ -135,6 +136,7 @@ def view_network(network):
         network.layers,
         network.smooth,
         network.loss,
+        network.loss_scale,
         network.batch,
         network.block,
         network.row_capacity,

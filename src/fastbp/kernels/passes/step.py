@@ -16,6 +16,7 @@ import math
 
 from fastbp.compiler.jit import inner, jit
 from fastbp.kernels.codes import Optimizer
+from fastbp.kernels.functions.activations import CODES
 from fastbp.kernels.passes.barrier import (
     END_STEP,
     FIRST_STEP,
@@ -57,6 +58,7 @@ __all__ = ["forward_rows", "train_steps", "transpose_weights"]
 
 ADAM = int(Optimizer.ADAM)
 STORE = int(Optimizer.STORE)
+SOFTMAX = CODES["softmax"]
 
 
 @inner
@@ -172,6 +174,8 @@ def _row_phase(network, view, sparse, order, rows, following, control, thread, n
         forward_rows(network, view.params, view.workspace, slopes, layer, row, stop)
         loss_gradient_rows(
             network.loss,
+            network.loss_scale,
+            entry(table, last, ACTIVATION) == SOFTMAX,
             entry(table, last, N_OUT),
             output,
             stride,
