@@ -24,7 +24,6 @@ TEXTS = sorted(
 LAYERS = (
     "fastbp.compiler",
     "fastbp.threads",
-    "fastbp.kernels.codes",
     "fastbp.kernels.memory",
     "fastbp.kernels.vectors",
     "fastbp.kernels.functions",

@@ -10,7 +10,9 @@ from fastbp.kernels.functions.activations import HIDDEN
 from fastbp.kernels.functions.losses import LOSSES
 from fastbp.kernels.functions.optimizers import Adam, Optimizer
 from fastbp.network.initialization import glorot_uniform
+from fastbp.network.optimizer_state import OptimizerState
 from fastbp.network.prediction import predict
+from fastbp.network.spec import Network, Recipe, Samples
 from fastbp.storage import npz
 from fastbp.threads.jobs import choose_threads
 from fastbp.training.fit import History, Stopping, train
@@ -66,8 +68,8 @@ class MLP:
         Views into the same buffer.
     history : History
         Losses, epochs and samples so far.
-    optimizer : SGD, Adam or None
-        That of the last training, moments included.
+    optimizer : SGD, Adam, AdamW or None
+        That of the last training.
 
     Examples
     --------
@@ -108,7 +110,7 @@ class MLP:
         for target, value in zip((*self.weights, *self.biases), (*weights, *biases), strict=True):
             target[...] = value
         self.history = History()
-        self.optimizer: Optimizer | None = None
+        self._state: OptimizerState | None = None
 
     def __repr__(self) -> str:
         """Return the call that creates such a network."""
@@ -116,6 +118,11 @@ class MLP:
             f"MLP({self.layer_sizes!r}, activation={self.activation!r}, loss={self.loss!r}, "
             f"dtype={self.dtype.name!r}, seed={self.seed!r})"
         )
+
+    @property
+    def optimizer(self) -> Optimizer | None:
+        """Optimizer of the last training."""
+        return None if self._state is None else self._state.optimizer
 
     @property
     def output(self) -> str:
@@ -149,7 +156,7 @@ class MLP:
             Passes over the samples, at most.
         batch_size : int
             Rows in a minibatch; no more than n are taken.
-        optimizer : SGD or Adam, optional
+        optimizer : SGD, Adam or AdamW, optional
             ``Adam()`` if omitted.
         weight_decay : float
             Strength of the penalty ``weight_decay / (2 * S) * sum(w**2)``, S the size (or weight) of a minibatch.
@@ -184,7 +191,7 @@ class MLP:
         _positive_int("epochs", epochs)
         _check_settings(batch_size, weight_decay, n_threads)
         self.reset()
-        self.optimizer = Adam() if optimizer is None else optimizer
+        self._state = OptimizerState(Adam() if optimizer is None else optimizer)
         self._train(checked, epochs, batch_size, weight_decay, shuffle, stopping, n_threads, verbose)
         return self
 
@@ -212,7 +219,7 @@ class MLP:
         checked = self._check_data(x, y, sample_weight)
         _check_settings(batch_size, weight_decay, n_threads)
         if optimizer is not None or self.optimizer is None:
-            self.optimizer = Adam() if optimizer is None else optimizer
+            self._state = OptimizerState(Adam() if optimizer is None else optimizer)
         self._train(checked, 1, batch_size, weight_decay, shuffle, None, n_threads, verbose=False)
         return self
 
@@ -257,7 +264,7 @@ class MLP:
                 "seed": self.seed,
             },
             parameters=self._parameters,
-            optimizer=self.optimizer,
+            state=self._state,
             history=self.history,
         )
 
@@ -280,7 +287,7 @@ class MLP:
         if saved.parameters.shape != network._parameters.shape:
             raise ValueError(f"{path} is damaged: {saved.parameters.size} parameters for {network!r}")
         network._parameters[...] = saved.parameters
-        network.optimizer = saved.optimizer
+        network._state = saved.state
         network.history = saved.history
         return network
 
@@ -336,23 +343,19 @@ class MLP:
         verbose: bool,
     ) -> None:
         x, y, sample_weight = checked
-        assert self.optimizer is not None
+        assert self._state is not None
+        weights = list(self.weights)
         train(
-            list(self.weights),
+            Network.of(weights, self.activation, self.loss),
+            weights,
             list(self.biases),
-            self.optimizer,
-            x,
-            y,
-            activation=self.activation,
-            loss=self.loss,
-            weight_decay=weight_decay,
-            batch_size=min(batch_size, x.shape[0]),
+            self._state,
+            Samples(x, y, sample_weight),
+            Recipe(min(batch_size, x.shape[0]), weight_decay, n_threads),
             max_epochs=epochs,
             rng=self._rng if shuffle else None,
             stopping=Stopping(n_iter_no_change=np.inf) if stopping is None else stopping,
             history=self.history,
-            sample_weight=sample_weight,
-            n_threads=n_threads,
             verbose=verbose,
         )
 

@@ -23,6 +23,7 @@ from fastbp.estimators._validation import (
     hidden_sizes,
     to_samples,
 )
+from fastbp.kernels.functions.optimizers import OPTIMIZERS
 from fastbp.network.initialization import glorot_uniform
 from fastbp.network.prediction import NonFiniteError, finds_non_finite, predict
 from fastbp.network.samples import SamplesLike
@@ -36,7 +37,7 @@ _SLICE = 1 << 14
 
 def is_stochastic(estimator: "BaseMLP") -> bool:
     """Return True if the solver works on minibatches, so that there is a `partial_fit`; raise otherwise."""
-    if estimator.solver not in ("sgd", "adam"):
+    if estimator.solver not in OPTIMIZERS:
         raise AttributeError(
             f"partial_fit is only available for stochastic optimizers. {estimator.solver} is not stochastic."
         )

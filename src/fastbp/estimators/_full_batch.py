@@ -7,7 +7,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from fastbp.estimators._training import warn_caller
 from fastbp.estimators._validation import to_samples
-from fastbp.network.plan import layer_sizes
+from fastbp.network.spec import Network, Samples
 from fastbp.training.fit import NON_FINITE_WEIGHTS
 from fastbp.training.lbfgs import Record, minimize
 from fastbp.training.objective import Objective
@@ -47,16 +47,13 @@ class FullBatch:
         minimize(
             self._weights,
             self._biases,
-            to_samples(X),
-            y,
-            activation=model.activation,
-            loss=loss,
+            Network.of(self._weights, model.activation, loss),
+            Samples(to_samples(X), y, sample_weight),
             weight_decay=float(model.alpha),
             max_iter=model.max_iter,
             max_calls=model.max_fun,
             tol=model.tol,
             record=self._record,
-            sample_weight=sample_weight,
             n_threads=model.n_jobs,
             verbose=bool(model.verbose),
             observer=observer,
@@ -118,13 +115,9 @@ def loss_and_gradient(
     """
     loss, _ = estimator._task()
     with Objective(
-        layer_sizes(estimator.coefs_),
-        to_samples(X),
-        y,
-        activation=estimator.activation,
-        loss=loss,
+        Network.of(estimator.coefs_, estimator.activation, loss),
+        Samples(to_samples(X), y, sample_weight),
         weight_decay=float(estimator.alpha),
-        sample_weight=sample_weight,
         n_threads=estimator.n_jobs,
     ) as objective:
         return objective(packed)

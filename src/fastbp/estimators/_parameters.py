@@ -13,6 +13,7 @@ from sklearn.utils import shuffle
 
 from fastbp.kernels.functions.activations import HIDDEN
 from fastbp.kernels.functions.losses import LOSSES
+from fastbp.kernels.functions.optimizers import OPTIMIZERS
 
 __all__ = ["LOSS_RULES", "PARAMETERS", "InvalidParameterError", "Rules", "check_parameters", "constraints"]
 
@@ -100,7 +101,7 @@ Rules = Mapping[str, tuple[_Rule, ...]]
 PARAMETERS: Rules = {
     "hidden_layer_sizes": (_ARRAY_LIKE, _integer(1)),
     "activation": (_strings(*HIDDEN),),
-    "solver": (_strings("lbfgs", "sgd", "adam"),),
+    "solver": (_strings("lbfgs", *OPTIMIZERS),),
     "alpha": (_real("[)", 0),),
     "batch_size": (_strings("auto"), _integer(1)),
     "learning_rate": (_strings("constant", "invscaling", "adaptive"),),
@@ -121,6 +122,7 @@ PARAMETERS: Rules = {
     "epsilon": (_real("()", 0),),
     "n_iter_no_change": (_integer(1), _among(Real, "a float", math.inf)),
     "max_fun": (_integer(1),),
+    "weight_decay": (_real("[)", 0),),
     "n_jobs": (_integer(1), _among(Integral, "an int", -1), _NONE),
 }
 

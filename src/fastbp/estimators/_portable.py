@@ -15,7 +15,7 @@ from fastbp.estimators._validation import hidden_sizes
 
 # At the top, though few need it: it must see scikit-learn's own classes, before `patch_sklearn` puts ours there.
 from fastbp.interop import sklearn as scikit_learn
-from fastbp.interop.optimizers import as_state, from_state, without_moments
+from fastbp.network.optimizer_state import OptimizerState
 
 __all__ = ["Portable"]
 
@@ -33,7 +33,7 @@ class Portable:
         optimizer = state.get("_optimizer")
         if optimizer is not None:
             needed = self.warm_start or getattr(self, "_half_trained", False)
-            state["_optimizer"] = as_state(optimizer if needed else without_moments(optimizer))
+            state["_optimizer"] = (optimizer if needed else optimizer.restarted()).as_dict()
         # As scikit-learn's own estimators do; its base class does it for no others.
         return {**state, "_sklearn_version": sklearn.__version__}
 
@@ -50,14 +50,14 @@ class Portable:
                 stacklevel=2,
             )
         if state.get("_optimizer") is not None:
-            state["_optimizer"] = from_state(state["_optimizer"])
+            state["_optimizer"] = OptimizerState.from_dict(state["_optimizer"])
         super().__setstate__(state)
 
     def _whole_state(self):
         """Return the state with the optimizer's moments, whoever may need them."""
         state = self.__getstate__()
         if state.get("_optimizer") is not None:
-            state["_optimizer"] = as_state(self._optimizer)
+            state["_optimizer"] = self._optimizer.as_dict()
         return state
 
     def __copy__(self):

@@ -43,12 +43,14 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     hidden_layer_sizes : array-like of int or int, default=(100,)
         Widths of the hidden layers, from the input on. An empty sequence gives linear (or Poisson)
         regression.
-    activation : {"identity", "logistic", "tanh", "relu"}, default="relu"
-        Hidden activation: ``z``, ``1 / (1 + exp(-z))``, ``tanh(z)`` or ``max(0, z)``.
-    solver : {"lbfgs", "sgd", "adam"}, default="adam"
-        How weights are updated: "sgd" is gradient descent with momentum, "adam" scales each step by running
-        averages of the gradient and its square. "lbfgs" is SciPy's L-BFGS-B on the whole training set, for small
-        data.
+    activation : str, default="relu"
+        Hidden activation. scikit-learn's are "identity", ``z``, "logistic", ``1 / (1 + exp(-z))``, "tanh" and "relu",
+        ``max(0, z)``. There are also "gelu", "silu", "mish", "selu", "elu", "leaky_relu" and "softplus": PyTorch's
+        functions of these names, with its default settings.
+    solver : {"lbfgs", "sgd", "adam", "adamw"}, default="adam"
+        How weights are updated. "sgd" is gradient descent with momentum. "adam" scales each step by running averages of
+        the gradient and its square; "adamw" is PyTorch's AdamW, see `weight_decay`. "lbfgs" is SciPy's L-BFGS-B on the
+        whole training set, for small data.
     alpha : float, default=0.0001
         Strength of the L2 penalty, see above.
     batch_size : int or "auto", default="auto"
@@ -100,6 +102,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     n_jobs : int or None, default=None
         Threads of `fit` and of `predict`: None chooses by the size of the work, -1 stands for all CPUs this
         process may use. The results do not depend on it.
+    weight_decay : float, default=0.01
+        For ``solver="adamw"``: each step shrinks the weights by this share, times the learning rate. This decoupled
+        decay acts beside the penalty `alpha`, which stays in the loss.
 
     Attributes
     ----------
@@ -201,6 +206,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         n_iter_no_change=10,
         max_fun=15000,
         n_jobs=None,
+        weight_decay=0.01,
     ):
         self.loss = loss
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -227,6 +233,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         self.n_iter_no_change = n_iter_no_change
         self.max_fun = max_fun
         self.n_jobs = n_jobs
+        self.weight_decay = weight_decay
 
     @available_if(is_stochastic)
     @trains

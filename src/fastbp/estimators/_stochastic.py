@@ -1,7 +1,8 @@
-"""One call of `fit` or `partial_fit` by minibatches: ``solver="adam"`` and ``solver="sgd"``."""
+"""One call of `fit` or `partial_fit` by minibatches: ``solver="adam"``, "adamw" and "sgd"."""
 
 import copy
 import math
+from dataclasses import fields
 from functools import partial
 from typing import Any
 
@@ -12,8 +13,10 @@ from sklearn.model_selection import train_test_split
 
 from fastbp.estimators._training import warn_caller
 from fastbp.estimators._validation import to_samples
-from fastbp.kernels.functions.optimizers import SGD, Adam, Optimizer
+from fastbp.kernels.functions.optimizers import OPTIMIZERS
+from fastbp.network.optimizer_state import OptimizerState
 from fastbp.network.samples import SamplesLike
+from fastbp.network.spec import Network, Recipe, Samples
 from fastbp.training.fit import History, Stopping, train
 from fastbp.training.progress import Observer
 
@@ -38,22 +41,18 @@ def _earlier(estimator: Any) -> History:
     )
 
 
-def _make_optimizer(estimator: Any, *, incremental: bool) -> Optimizer:
-    """Return a new optimizer, or for `partial_fit` a copy of the last one with its moments."""
-    kind = SGD if estimator.solver == "sgd" else Adam
+# Settings of optimizers that estimators call by other names, which are scikit-learn's.
+_PARAMETERS = {"learning_rate": "learning_rate_init", "nesterov": "nesterovs_momentum", "schedule": "learning_rate"}
+
+
+def _start_of(estimator: Any, *, incremental: bool) -> OptimizerState:
+    """Return the state of a new optimizer, or for `partial_fit` a copy of the last one's."""
+    kind = OPTIMIZERS[estimator.solver]
     last = getattr(estimator, "_optimizer", None)
-    if incremental and isinstance(last, kind):
+    if incremental and last is not None and type(last.optimizer) is kind:
         return copy.deepcopy(last)
-    rate = estimator.learning_rate_init
-    if kind is Adam:
-        return Adam(rate, beta_1=estimator.beta_1, beta_2=estimator.beta_2, epsilon=estimator.epsilon)
-    return SGD(
-        rate,
-        momentum=estimator.momentum,
-        nesterov=estimator.nesterovs_momentum,
-        schedule=estimator.learning_rate,
-        power_t=estimator.power_t,
-    )
+    names = (setting.name for setting in fields(kind))
+    return OptimizerState(kind(**{name: getattr(estimator, _PARAMETERS.get(name, name)) for name in names}))
 
 
 def _rows_per_batch(batch_size: Any, n_samples: int) -> int:
@@ -94,7 +93,7 @@ class Stochastic:
         self.max_epochs = 1 if incremental else estimator.max_iter
         self._estimator = estimator
         self._weights, self._biases = weights, biases
-        self._optimizer = _make_optimizer(estimator, incremental=incremental)
+        self._optimizer = _start_of(estimator, incremental=incremental)
         self._history = History() if fresh else _earlier(estimator)
         self._incremental = incremental
 
@@ -114,22 +113,17 @@ class Stochastic:
         x = to_samples(X)
         loss, _ = model._task()
         train(
+            Network.of(self._weights, model.activation, loss),
             self._weights,
             self._biases,
             self._optimizer,
-            x,
-            y,
-            activation=model.activation,
-            loss=loss,
-            weight_decay=float(model.alpha),
-            batch_size=_rows_per_batch(model.batch_size, len(x)),
+            Samples(x, y, sample_weight),
+            Recipe(_rows_per_batch(model.batch_size, len(x)), float(model.alpha), model.n_jobs),
             max_epochs=self.max_epochs,
             rng=rng if model.shuffle else None,
-            sample_weight=sample_weight,
             stopping=Stopping(model.tol, model.n_iter_no_change),
             history=self._history,
             evaluate=evaluate,
-            n_threads=model.n_jobs,
             verbose=bool(model.verbose),
             observer=observer,
         )

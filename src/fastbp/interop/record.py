@@ -11,8 +11,10 @@ import numpy as np
 from sklearn import config_context
 from sklearn.base import is_classifier
 
-from fastbp.interop import labels, optimizers
+from fastbp.interop import labels
 from fastbp.interop.values import decode, encode
+from fastbp.kernels.functions.optimizers import OPTIMIZERS, moment_names
+from fastbp.network.optimizer_state import OptimizerState
 
 __all__ = ["check_format", "describe", "rebuild", "shapes"]
 
@@ -131,7 +133,7 @@ def _split_optimizer(state: dict[str, Any] | None) -> tuple[dict[str, Any] | Non
     """Return an optimizer's description without its moments, and the moments."""
     if state is None:
         return None, {}
-    names = optimizers.MOMENTS[state["kind"]]
+    names = moment_names(state["kind"])
     moments = {f"optimizer.{name}": state[name] for name in names if state[name] is not None}
     settings = {name: value for name, value in state.items() if name not in names}
     return {**_encode_all(settings), "moments": bool(moments)}, moments
@@ -157,10 +159,10 @@ def shapes(header: dict[str, Any]) -> dict[str, tuple[int, ...]]:
     weights, biases = list(pairwise(layers)), [(size,) for size in layers[1:]]
     lists: dict[str, list[tuple[int, ...]]] = {"coefs_": [*weights], "intercepts_": [*biases]}
     match optimizer:
-        case None | {"kind": "Adam" | "SGD", "moments": False}:
+        case None:
             pass
-        case {"kind": "Adam" | "SGD" as kind, "moments": True}:
-            lists |= {f"optimizer.{name}": [*weights, *biases] for name in optimizers.MOMENTS[kind]}
+        case {"kind": str(kind), "moments": bool(kept)} if kind.lower() in OPTIMIZERS:
+            lists |= {f"optimizer.{name}": [*weights, *biases] for name in moment_names(kind) if kept}
         case _:
             raise ValueError("it does not say which optimizer it has")
     return {f"{name}.{index}": shape for name, wanted in lists.items() for index, shape in enumerate(wanted)}
@@ -264,6 +266,6 @@ def _collect(tensors: dict[str, np.ndarray], name: str) -> list[np.ndarray]:
 
 def _join_optimizer(header: dict[str, Any], tensors: dict[str, np.ndarray]) -> dict[str, Any]:
     state = {name: decode(node) for name, node in header.items() if name != "moments"}
-    for name in optimizers.MOMENTS[header["kind"]]:
+    for name in moment_names(header["kind"]):
         state[name] = _collect(tensors, f"optimizer.{name}") if header["moments"] else None
-    return optimizers.as_state(optimizers.from_state(state))
+    return OptimizerState.from_dict(state).as_dict()

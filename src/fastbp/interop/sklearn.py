@@ -9,7 +9,8 @@ from sklearn.base import ClassifierMixin, is_classifier
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.utils.validation import check_is_fitted
 
-from fastbp.kernels.functions.optimizers import SGD, Adam, Optimizer
+from fastbp.kernels.functions.optimizers import SGD, Adam
+from fastbp.network.optimizer_state import OptimizerState
 
 __all__ = ["from_sklearn", "to_sklearn"]
 
@@ -93,8 +94,8 @@ def _copies(arrays: list[np.ndarray]) -> list[np.ndarray]:
     return [np.array(array, order="C") for array in arrays]
 
 
-def _optimizer(theirs: Any, dtype: np.dtype) -> Optimizer:
-    """Return an optimizer in the state of one of scikit-learn."""
+def _optimizer(theirs: Any, dtype: np.dtype) -> OptimizerState:
+    """Return the state of one of scikit-learn's optimizers."""
     if hasattr(theirs, "velocities"):
         sgd = SGD(
             theirs.learning_rate_init,
@@ -103,13 +104,10 @@ def _optimizer(theirs: Any, dtype: np.dtype) -> Optimizer:
             schedule=theirs.lr_schedule,
             power_t=theirs.power_t,
         )
-        sgd.learning_rate = float(theirs.learning_rate)
-        sgd.velocities = _moments(theirs.velocities, dtype)
-        return sgd
+        return OptimizerState(sgd, float(theirs.learning_rate), 0, {"velocities": _moments(theirs.velocities, dtype)})
     adam = Adam(theirs.learning_rate_init, beta_1=theirs.beta_1, beta_2=theirs.beta_2, epsilon=theirs.epsilon)
-    adam.learning_rate, adam.t = float(theirs.learning_rate), int(theirs.t)
-    adam.ms, adam.vs = _moments(theirs.ms, dtype), _moments(theirs.vs, dtype)
-    return adam
+    moments = {"ms": _moments(theirs.ms, dtype), "vs": _moments(theirs.vs, dtype)}
+    return OptimizerState(adam, t=int(theirs.t), moments=moments)
 
 
 def _moments(arrays: list[np.ndarray], dtype: np.dtype) -> list[np.ndarray]:

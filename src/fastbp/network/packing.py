@@ -46,6 +46,8 @@ def unpack_parameters(table: np.ndarray, buffer: np.ndarray, arrays: list[np.nda
     """Write a buffer into a list of all weights and then all biases; the parameters are those of `pack_parameters`."""
     for array, (first, stride) in zip(arrays, _places(table, width), strict=True):
         target = np.atleast_2d(array)
+        if target.dtype != buffer.dtype:
+            raise TypeError(f"an array of type {target.dtype} stands in the place of one of type {buffer.dtype}")
         if target.flags.c_contiguous:
             unpack_array(buffer, first, stride, target)
         else:

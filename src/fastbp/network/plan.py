@@ -24,10 +24,10 @@ from fastbp.kernels.passes.layout import (
     W,
 )
 from fastbp.kernels.passes.output import output_scratch
-from fastbp.kernels.passes.run import Network
+from fastbp.kernels.passes.views import NetworkView
 from fastbp.kernels.vectors.types import lanes
 
-__all__ = ["MOST_ROWS", "Plan", "layer_sizes", "make_network", "make_plan", "step_flops", "tile_bounds"]
+__all__ = ["MOST_ROWS", "Plan", "layer_sizes", "make_plan", "make_view", "step_flops", "tile_bounds"]
 
 
 # Of a minibatch of more rows the gradient is the sum over blocks of that many: neither the workspace nor the rounding
@@ -178,11 +178,11 @@ def _panel_costs(row: np.ndarray, width: int) -> np.ndarray:
     return np.repeat(columns, row[TILES])
 
 
-def make_network(plan: Plan, activation: str, output: str, loss: int, loss_scale: float) -> Network:
+def make_view(plan: Plan, activation: str, output: str, loss: int, loss_scale: float) -> NetworkView:
     """Return what compiled code has to know of a network: its plan and its codes."""
     plan.table[:, ACTIVATION] = CODES[activation]
     plan.table[-1, ACTIVATION] = CODES[output]
-    return Network(
+    return NetworkView(
         plan.table,
         plan.table.shape[0],
         ACTIVATIONS[activation].needs_slopes or None,

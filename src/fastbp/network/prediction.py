@@ -11,8 +11,9 @@ from fastbp.kernels.passes.few import address, few_rows_workspace, predict_few_r
 from fastbp.kernels.passes.predict import predict_shares
 from fastbp.kernels.shares import run_shares
 from fastbp.kernels.vectors.types import lanes
+from fastbp.network.checks import check_layers
 from fastbp.network.packing import pack_parameters
-from fastbp.network.plan import layer_sizes, make_network, make_plan, step_flops
+from fastbp.network.plan import layer_sizes, make_plan, make_view, step_flops
 from fastbp.network.samples import SamplesLike, SparseRows, kernel_samples, place
 from fastbp.threads.jobs import choose_threads
 
@@ -75,10 +76,10 @@ def predict(
     ------
     NonFiniteError
         If `only_finite`, and there is a sample that is not.
-    ValueError
-        If a layer does not take what the one before it gives. Kernels would read and write outside of arrays.
+    TypeError, ValueError
+        If the layers do not fit each other or the samples, see `checks.check_layers`.
     """
-    _check_layers(weights, biases, x.shape[1])
+    check_layers(weights, biases, x)
     dtype = weights[0].dtype
     n = x.shape[0]
     if not isinstance(x, SparseRows):
@@ -97,13 +98,6 @@ def predict(
         if not done:
             raise NonFiniteError("x contains NaN or infinity")
     return result
-
-
-def _check_layers(weights: list[np.ndarray], biases: list[np.ndarray], n_in: int) -> None:
-    for w, b in zip(weights, biases, strict=True):
-        if w.ndim != 2 or w.shape != (n_in, *b.shape) or w.size == 0:
-            raise ValueError(f"weights of shape {w.shape} and biases of shape {b.shape} are no layer of {n_in} inputs")
-        n_in = w.shape[1]
 
 
 def _occupied_columns(x: SparseRows, weights: list[np.ndarray]) -> tuple[np.ndarray, list[np.ndarray]]:
@@ -152,7 +146,7 @@ def _predict_many(
     n, dtype, sparse = len(x), weights[0].dtype, isinstance(x, SparseRows)
     chunk = max(1, min(n, make_plan(sizes, 1, dtype, sparse=sparse).row_chunk))
     plan = make_plan(sizes, chunk, dtype, sparse=sparse)
-    network = make_network(plan, activation, output, 0, 1.0)
+    network = make_view(plan, activation, output, 0, 1.0)
     params = aligned_zeros(plan.params, dtype)
     pack_parameters(plan.table, [*weights, *biases], params, plan.panel_width)
     n_chunks = math.ceil(n / chunk)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fastbp.kernels.memory import addressable
-from fastbp.kernels.passes.sparse import Samples
+from fastbp.kernels.passes.sparse import SparseSamples
 
 __all__ = ["SamplesLike", "SparseRows", "kernel_samples", "place", "readable"]
 
@@ -114,12 +114,12 @@ def place(x: SamplesLike) -> tuple[int, int, int]:
     return x.ctypes.data, row, column
 
 
-def kernel_samples(x: SamplesLike, rows: int, n_threads: int) -> Samples | None:
+def kernel_samples(x: SamplesLike, rows: int, n_threads: int) -> SparseSamples | None:
     """Return sparse samples as kernels take them, and room for threads to sort so many rows; None for dense ones."""
     if not isinstance(x, SparseRows):
         return None
     most = _most_elements(x, rows) if rows > 0 else 0
-    return Samples(
+    return SparseSamples(
         x.values,
         x.indices,
         x.starts,

@@ -5,23 +5,20 @@ import json
 import os
 import zipfile
 from dataclasses import asdict
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastbp.kernels.functions.optimizers import SGD, Adam, Optimizer
+from fastbp.kernels.functions.optimizers import moment_names
+from fastbp.network.optimizer_state import OptimizerState
 from fastbp.training.fit import History
 
 __all__ = ["Saved", "load", "save"]
 
-_FORMAT = "fastbp.MLP 1"
-_SETTINGS = {
-    Adam: ("beta_1", "beta_2", "epsilon"),
-    SGD: ("momentum", "nesterov", "schedule", "power_t"),
-}
-_STATE = {Adam: ("learning_rate", "t"), SGD: ("learning_rate",)}
-_MOMENTS = {Adam: ("ms", "vs"), SGD: ("velocities",)}
+_FORMAT = "fastbp.MLP 2"
+_OLD_FORMAT = "fastbp.MLP 1"
 
 
 class Saved(NamedTuple):
@@ -33,52 +30,37 @@ class Saved(NamedTuple):
         Arguments of `MLP`.
     parameters : ndarray
         All weights, then all biases, row by row.
-    optimizer : SGD, Adam or None
-        With its moments.
+    state : OptimizerState or None
     history : History
         Of the training so far.
     """
 
     settings: dict[str, Any]
     parameters: np.ndarray
-    optimizer: Optimizer | None
+    state: OptimizerState | None
     history: History
 
 
-def _describe(optimizer: Optimizer | None) -> tuple[dict[str, Any] | None, dict[str, np.ndarray]]:
-    """Header and arrays of an optimizer."""
-    if optimizer is None:
+def _describe(state: OptimizerState | None) -> tuple[dict[str, Any] | None, dict[str, np.ndarray]]:
+    """Header and arrays of an optimizer's state."""
+    if state is None:
         return None, {}
-    kind = type(optimizer)
-    header = {
-        "kind": kind.__name__,
-        "learning_rate_init": optimizer.learning_rate_init,
-        "settings": {name: getattr(optimizer, name) for name in _SETTINGS[kind]},
-        "state": {name: getattr(optimizer, name) for name in _STATE[kind]},
-    }
-    arrays = {
-        f"{name}_{index}": array
-        for name in _MOMENTS[kind]
-        for index, array in enumerate(getattr(optimizer, name) or [])
-    }
+    header = {name: value for name, value in state.as_dict().items() if name not in state.rule.moments}
+    arrays = {f"{name}_{index}": array for name, part in state.moments.items() for index, array in enumerate(part)}
     return header, arrays
 
 
-def _rebuild(header: dict[str, Any] | None, arrays: Any) -> Optimizer | None:
+def _rebuild(header: dict[str, Any] | None, arrays: Any, shapes: list[tuple[int, ...]]) -> OptimizerState | None:
     if header is None:
         return None
-    kind = {"Adam": Adam, "SGD": SGD}[header["kind"]]
-    optimizer = kind(header["learning_rate_init"], **header["settings"])
-    for name, value in header["state"].items():
-        setattr(optimizer, name, value)
-    for name in _MOMENTS[kind]:
-        found = sorted(
-            (key for key in arrays.files if key.startswith(f"{name}_")),
-            key=lambda key: int(key[len(name) + 1 :]),
-        )
-        if found:
-            setattr(optimizer, name, [arrays[key] for key in found])
-    return optimizer
+    # As the first format has it.
+    header = {**header, **header.pop("settings", {}), **header.pop("state", {})}
+    for name in moment_names(header["kind"]):
+        found = [arrays[key] for key in (f"{name}_{index}" for index in range(len(shapes))) if key in arrays.files]
+        if found and [array.shape for array in found] != shapes:
+            raise ValueError(f"{name} do not have the shapes of the parameters")
+        header[name] = found or None
+    return OptimizerState.from_dict(header)
 
 
 def save(
@@ -86,11 +68,11 @@ def save(
     *,
     settings: dict[str, Any],
     parameters: np.ndarray,
-    optimizer: Optimizer | None,
+    state: OptimizerState | None,
     history: History,
 ) -> None:
     """Write a file, or leave what was there before: see `Saved` for the parameters."""
-    described, moments = _describe(optimizer)
+    described, moments = _describe(state)
     header = {"format": _FORMAT, "settings": settings, "optimizer": described, "history": asdict(history)}
     arrays: dict[str, Any] = {"header": np.array(json.dumps(header)), "parameters": parameters, **moments}
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -115,9 +97,12 @@ def load(path: Path) -> Saved:
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             header = json.loads(str(arrays["header"]))
-            if header["format"] != _FORMAT:
+            if header["format"] not in (_FORMAT, _OLD_FORMAT):
                 raise ValueError(f"unknown format {header['format']!r}")
             history = History(**header["history"])
-            return Saved(header["settings"], arrays["parameters"], _rebuild(header["optimizer"], arrays), history)
+            sizes = header["settings"]["layer_sizes"]
+            shapes = [*pairwise(sizes), *((size,) for size in sizes[1:])]
+            state = _rebuild(header["optimizer"], arrays, shapes)
+            return Saved(header["settings"], arrays["parameters"], state, history)
     except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise ValueError(f"{path} is not a network that fastbp has saved ({error})") from error

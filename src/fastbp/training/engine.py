@@ -1,9 +1,8 @@
 """Buffers, worker threads and the compiled loop: what every pass over minibatches needs.
 
 An `Engine` takes samples and targets, lays out a network in panel order and runs
-minibatches. What they are for is a subclass's business: `session` trains, `objective`
-evaluates. Between the minibatches nothing returns to Python, but for a breath every few
-hundredths of a second in which Ctrl-C is noticed.
+minibatches: `session` trains with one, `objective` evaluates. Compiled code returns to
+Python every few hundredths of a second, where Ctrl-C is noticed.
 """
 
 import math
@@ -15,9 +14,8 @@ from typing import NamedTuple, Self
 import numpy as np
 
 from fastbp.compiler.target import TARGET
-from fastbp.kernels.codes import Optimizer as OptimizerCode
-from fastbp.kernels.functions.activations import ACTIVATIONS
 from fastbp.kernels.functions.losses import LOSS_CODES, LOSSES, ONE_HOT_LOG_LOSS
+from fastbp.kernels.functions.optimizers import RULE_CODES, RULES
 from fastbp.kernels.memory import aligned_zeros
 from fastbp.kernels.passes.barrier import (
     CONTROL_SIZE,
@@ -28,10 +26,12 @@ from fastbp.kernels.passes.barrier import (
     STEP_COUNT,
     STOP_REQUEST,
 )
-from fastbp.kernels.passes.run import Buffers, Data
 from fastbp.kernels.passes.step import train_steps, transpose_weights
-from fastbp.network.plan import Plan, make_network, make_plan, step_flops, tile_bounds
+from fastbp.kernels.passes.views import Buffers, Data
+from fastbp.network.checks import check_samples
+from fastbp.network.plan import Plan, make_plan, make_view, step_flops, tile_bounds
 from fastbp.network.samples import SamplesLike, SparseRows, kernel_samples, place, readable
+from fastbp.network.spec import Network, Recipe, Samples
 from fastbp.threads.jobs import Job, allowed_cpus, claim_threads
 from fastbp.training.pace import SLICE_SECONDS, Pace
 
@@ -77,80 +77,68 @@ class Engine:
 
     Parameters
     ----------
-    sizes : tuple of int
-        Units of the input and of each layer.
-    dtype : dtype
-        Of the network: float32 or float64.
-    optimizer : Optimizer code
-        What a gradient is spent on.
-    x : ndarray or SparseRows, (n, n_in) [read]
-        Samples of either precision; any strides. Must not change while the engine lives.
-    y : ndarray, (n, n_out) [read]
-        Targets.
-    activation : str
-        Of the hidden layers.
-    loss : str
-        Name of the loss.
-    weight_decay : float
-        Strength of the penalty.
-    batch_size : int
-        Rows in a minibatch.
-    sample_weight : ndarray, (n,), optional [read]
-        Weights of the samples. Minibatches whose weights sum to 0 are passed over.
-    n_threads : int, optional
-        See `threads.claim_threads`.
+    network : Network
+    rule : str
+        What becomes of a gradient: see `functions.optimizers.RULES`.
+    samples : Samples [read]
+    recipe : Recipe
+        Minibatches whose weights sum to 0 are passed over.
+
+    Attributes
+    ----------
+    plan : Plan
+    buffers : Buffers
+    settings : ndarray of float64
+        What the rule's steps depend on; may be set between two calls of `run`.
+    order : ndarray of int64, (n,)
+        Rows of the minibatches, one after the other; may be written to between two calls of `run`.
+    step_count : int
+        Steps made; may be set before the first call of `run`.
     """
 
-    def __init__(
-        self,
-        sizes: tuple[int, ...],
-        dtype: np.dtype,
-        optimizer: OptimizerCode,
-        x: SamplesLike,
-        y: np.ndarray,
-        *,
-        activation: str,
-        loss: str,
-        weight_decay: float,
-        batch_size: int,
-        sample_weight: np.ndarray | None = None,
-        n_threads: int | None = None,
-    ) -> None:
-        self._x = readable(x, dtype)
-        loss_code, self._y = _targets(loss, y, dtype)
-        self._n = x.shape[0]
-        self._batch = min(batch_size, self._n)
-        sparse, slopes = isinstance(self._x, SparseRows), ACTIVATIONS[activation].needs_slopes
-        self._plan = make_plan(sizes, self._batch, dtype, sparse=sparse, slopes=slopes)
-        record = LOSSES[loss]
-        scale = record.scale(sizes[-1])
-        self._network = make_network(self._plan, activation, record.output, loss_code, scale)
-        flops = _flops(sizes, self._x, self._batch)
-        self._claim = claim_threads(n_threads, flops, math.ceil(self._plan.block / TARGET.mr))
+    def __init__(self, network: Network, rule: str, samples: Samples, recipe: Recipe) -> None:
+        check_samples(network, samples)
+        dtype = network.precision.master
+        self._x = readable(samples.x, dtype)
+        loss, self._y = _targets(network.loss, samples.y, dtype)
+        self._n = samples.count
+        self._batch = min(recipe.batch_size, self._n)
+        sparse = isinstance(self._x, SparseRows)
+        self.plan = make_plan(network.sizes, self._batch, dtype, sparse=sparse, slopes=network.needs_slopes)
+        scale = LOSSES[network.loss].scale(network.sizes[-1])
+        self._network = make_view(self.plan, network.activation, network.output, loss, scale)
+        flops = _flops(network.sizes, self._x, self._batch)
+        self._claim = claim_threads(recipe.n_threads, flops, math.ceil(self.plan.block / TARGET.mr))
         self._n_threads = self._claim.most
-        self._optimizer_code = int(optimizer)
-        self._weight_decay = float(weight_decay)
-        self._hyper = np.zeros(5)
-        self._alone = _make_team(self._plan, 1)
+        self._rule = RULE_CODES[rule]
+        self._weight_decay = float(recipe.weight_decay)
+        self.settings = np.zeros(len(RULES[rule].settings))
+        self._alone = _make_team(self.plan, 1)
         self._team = self._alone
         self._workers: list[Job] = []
-        self._step_count = 0
-        self._buffers = self._make_buffers(dtype)
-        self._samples = kernel_samples(self._x, self._plan.block, self._n_threads)
+        self.step_count = 0
+        self.buffers = self._make_buffers(dtype, len(RULES[rule].moments))
+        self._samples = kernel_samples(self._x, self.plan.block, self._n_threads)
+        weight = samples.weight
         self._data = Data(
             *place(self._x),
             self._x.dtype.type(0),
             self._y.ctypes.data,
-            np.empty(0) if sample_weight is None else np.ascontiguousarray(sample_weight, dtype=np.float64),
+            np.empty(0) if weight is None else np.ascontiguousarray(weight, dtype=np.float64),
             np.arange(self._n),
         )
-        self._pace = Pace(may_change=n_threads is None and self._n_threads > 1 and flops < _MOST_FLOPS_ALONE)
+        self._pace = Pace(may_change=recipe.n_threads is None and self._n_threads > 1 and flops < _MOST_FLOPS_ALONE)
         # A minibatch that outlasts a slice must not keep the calling thread: it is the one that hears Ctrl-C.
         self._long_steps = flops / _SLOW_FLOPS_PER_SECOND / self._n_threads > SLICE_SECONDS
         # Have the kernel compiled before the workers ask for it, by a slice without minibatches.
         self._call(self._alone, 0)
         # They are hired when there is work, inside of the with-block: an error before that leaves none behind.
         self._hired = False
+
+    @property
+    def order(self) -> np.ndarray:
+        """Rows of the minibatches, one after the other."""
+        return self._data.order
 
     def __enter__(self) -> Self:
         return self
@@ -164,13 +152,12 @@ class Engine:
             # Again, for Ctrl-C may have come before the first.
             self._dismiss()
 
-    def _make_buffers(self, dtype: np.dtype) -> Buffers:
-        plan = self._plan
-        adam = self._optimizer_code == OptimizerCode.ADAM
+    def _make_buffers(self, dtype: np.dtype, moments: int) -> Buffers:
+        plan = self.plan
         return Buffers(
             params=aligned_zeros(plan.params, dtype),
             moment_1=aligned_zeros(plan.params, dtype),
-            moment_2=aligned_zeros(plan.params if adam else 0, dtype),
+            moment_2=aligned_zeros(plan.params if moments > 1 else 0, dtype),
             transposed=aligned_zeros(plan.transposed, dtype),
             gradient=aligned_zeros(plan.gradient, dtype),
             workspace=aligned_zeros(plan.workspace, dtype),
@@ -180,18 +167,18 @@ class Engine:
             totals=np.zeros(1),
         )
 
-    def _transpose(self) -> None:
+    def transpose(self) -> None:
         """Bring the transposed weights up to date."""
-        transpose_weights(self._network, self._buffers.params, self._buffers.transposed)
+        transpose_weights(self._network, self.buffers.params, self.buffers.transposed)
 
     def _call(self, team: Team, thread: int) -> None:
         train_steps(
             self._network,
-            self._buffers,
+            self.buffers,
             self._data,
             self._samples,
-            self._optimizer_code,
-            self._hyper,
+            self._rule,
+            self.settings,
             self._weight_decay,
             team.bounds,
             team.control,
@@ -202,7 +189,7 @@ class Engine:
         """Form a team of as many threads as there are for this engine now, in the place of the one there was."""
         self._dismiss()
         count = self._claim.renew()
-        team = self._team = _make_team(self._plan, count) if count > 1 else self._alone
+        team = self._team = _make_team(self.plan, count) if count > 1 else self._alone
 
         def run(thread: int) -> None:
             # One that Ctrl-C has made us lose sight of may find its team gone.
@@ -231,14 +218,14 @@ class Engine:
     def _run_slice(self, first: int, end: int) -> None:
         team = self._alone if self._pace.alone else self._team
         team.control[FIRST_STEP], team.control[END_STEP] = first, end
-        team.control[STEP_COUNT] = self._step_count
+        team.control[STEP_COUNT] = self.step_count
         try:
             if self._long_steps:
                 self._wait_for_slice(team)
             else:
                 self._call(team, 0)
         finally:
-            self._step_count = int(team.control[STEP_COUNT])
+            self.step_count = int(team.control[STEP_COUNT])
 
     def _wait_for_slice(self, team: Team) -> None:
         # The runner waits for a word. One that Ctrl-C comes in between nobody would know of, nor stop.
@@ -263,7 +250,7 @@ class Engine:
         finally:
             team.control[STOP_REQUEST] = 0
 
-    def _run(self) -> float:
+    def run(self) -> float:
         """Pass all minibatches through the network; returns the mean of their losses, weighted by rows.
 
         Raises
@@ -271,8 +258,8 @@ class Engine:
         KeyboardInterrupt
             Between two minibatches.
         """
-        self._buffers.totals[:] = 0.0
-        self._buffers.penalties[:] = 0.0
+        self.buffers.totals[:] = 0.0
+        self.buffers.penalties[:] = 0.0
         steps = math.ceil(self._n / self._batch)
         done = 0
         while done < steps:
@@ -285,7 +272,7 @@ class Engine:
             self._long_steps = seconds / (end - done) > SLICE_SECONDS
             self._pace.learn(end - done, seconds)
             done = end
-        return float((self._buffers.totals[0] + self._buffers.penalties.sum()) / self._n)
+        return float((self.buffers.totals[0] + self.buffers.penalties.sum()) / self._n)
 
     def close(self) -> None:
         """Let the worker threads go, and what only they need."""
@@ -293,6 +280,6 @@ class Engine:
             self._dismiss()
         finally:
             self._claim.release()
-            nothing = aligned_zeros(0, self._buffers.params.dtype)
-            self._buffers = self._buffers._replace(transposed=nothing, gradient=nothing, workspace=nothing)
+            nothing = aligned_zeros(0, self.buffers.params.dtype)
+            self.buffers = self.buffers._replace(transposed=nothing, gradient=nothing, workspace=nothing)
             del self._data, self._samples, self._x, self._y

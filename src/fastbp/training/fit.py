@@ -15,8 +15,8 @@ from typing import Literal, Protocol
 import numpy as np
 
 from fastbp.kernels.functions.losses import LOSSES
-from fastbp.kernels.functions.optimizers import Optimizer
-from fastbp.network.samples import SamplesLike
+from fastbp.network.optimizer_state import OptimizerState
+from fastbp.network.spec import Network, Recipe, Samples
 from fastbp.training.progress import EpochReport, Observer, report, watch
 from fastbp.training.session import Session, Shuffler
 
@@ -185,7 +185,7 @@ class _Loop:
     parameters: list[np.ndarray]
     loss_name: str
     criterion: _Criterion
-    optimizer: Optimizer
+    state: OptimizerState
     stopping: Stopping
     history: History
     n_samples: int
@@ -217,9 +217,9 @@ class _Loop:
             self.criterion.diverged(history)
             return "diverged"
         self.criterion.update(history, self.stopping.tol, verbose=self.verbose)
-        self.optimizer.iteration_ends(history.t)
+        self.state.end_epoch(history.t)
         if history.no_improvement_count > self.stopping.n_iter_no_change:
-            stop, suffix = self.optimizer.trigger_stopping()
+            stop, suffix = self.state.stagnate()
             if self.verbose:
                 print(
                     f"{self.criterion.subject} did not improve more than tol={self.stopping.tol:f} for "
@@ -266,23 +266,18 @@ class _Loop:
 
 
 def train(
+    network: Network,
     weights: list[np.ndarray],
     biases: list[np.ndarray],
-    optimizer: Optimizer,
-    x: SamplesLike,
-    y: np.ndarray,
+    state: OptimizerState,
+    samples: Samples,
+    recipe: Recipe,
     *,
-    activation: str,
-    loss: str,
-    weight_decay: float,
-    batch_size: int,
     max_epochs: int,
     rng: Shuffler | None,
     stopping: Stopping,
     history: History,
-    sample_weight: np.ndarray | None = None,
     evaluate: Evaluate | None = None,
-    n_threads: int | None = None,
     verbose: bool = False,
     observer: Observer | None = None,
 ) -> None:
@@ -296,24 +291,16 @@ def train(
 
     Parameters
     ----------
+    network : Network
     weights : list of ndarray of shape (n_in, n_out) [read+write]
-        One C-contiguous matrix for each layer, all float32 or all float64.
+        One matrix for each layer, all float32 or all float64.
     biases : list of ndarray of shape (n_out,) [read+write]
         One vector for each layer, of the same dtype.
-    optimizer : SGD or Adam [read+write]
-        Holds settings and moments; goes on from where it stands.
-    x : ndarray or SparseRows of shape (n, n_features) [read]
-        Samples, of either precision.
-    y : ndarray of shape (n, n_outputs) [read]
-        Targets, of the dtype of the weights; may be bool for the two log losses.
-    activation : {"identity", "logistic", "tanh", "relu"}
-        Activation of the hidden layers.
-    loss : {"squared_error", "poisson", "log_loss", "binary_log_loss"}
-        The loss, and with it the output: identity, exp, softmax or logistic.
-    weight_decay : float
-        Strength of the penalty above.
-    batch_size : int
-        Rows in a minibatch, from 1 to n; the last one of an epoch may be shorter.
+    state : OptimizerState [read+write]
+        Goes on from where it stands.
+    samples : Samples [read]
+        What to train on; targets may be bool for the two log losses.
+    recipe : Recipe
     max_epochs : int
         Epochs at most.
     rng : object with a method ``shuffle`` or None
@@ -322,14 +309,10 @@ def train(
         When to stop for lack of improvement.
     history : History [read+write]
         Where this call goes on from, and what it records.
-    sample_weight : ndarray of shape (n,) or None, default=None [read]
-        Weights of the samples.
     evaluate : callable or None, default=None
         If given, ``evaluate(weights, biases)`` is called after each epoch and returns a score (higher is
         better), which takes the place of the loss in deciding about improvement. The weights of the best
         score are what remains in `weights` and `biases`.
-    n_threads : int or None, default=None
-        Worker threads; None lets the engine decide.
     verbose : bool, default=False
         Whether to print the loss of each epoch and why training stops.
     observer : Observer or None, default=None
@@ -339,7 +322,7 @@ def train(
     ------
     ValueError
         If the loss of an epoch or the resulting weights are not finite (with `evaluate`: only if the best
-        weights are not; with the Poisson loss, which may be infinite for a while: only if weights are not),
+        weights are not; where the loss may be infinite for a while: only if weights are not),
         or if all sample weights are zero. The arrays then hold what was reached.
 
     Warns
@@ -347,28 +330,26 @@ def train(
     UserWarning
         If KeyboardInterrupt ended the training; the weights reached so far are kept.
     """
-    if sample_weight is not None and not sample_weight.any():
+    if samples.weight is not None and not samples.weight.any():
         raise ValueError("sample_weight is zero for every training sample")
     parameters = [*weights, *biases]
     history.begin(validated=evaluate is not None)
-    with Session(
-        weights,
-        biases,
-        optimizer,
-        x,
-        y,
-        activation=activation,
-        loss=loss,
-        weight_decay=weight_decay,
-        batch_size=batch_size,
-        sample_weight=sample_weight,
-        n_threads=n_threads,
-    ) as session:
+    with Session(network, weights, biases, state, samples, recipe) as session:
         criterion: _Criterion = _TrainingLoss()
         if evaluate is not None:
             criterion = _ValidationScore(evaluate, session, weights, biases)
         loop = _Loop(
-            session, parameters, loss, criterion, optimizer, stopping, history, len(x), max_epochs, verbose, observer
+            session,
+            parameters,
+            network.loss,
+            criterion,
+            state,
+            stopping,
+            history,
+            samples.count,
+            max_epochs,
+            verbose,
+            observer,
         )
         try:
             loop.run(rng)

@@ -9,8 +9,7 @@ import numpy as np
 from scipy.optimize import OptimizeResult
 from scipy.optimize import minimize as scipy_minimize
 
-from fastbp.network.plan import layer_sizes
-from fastbp.network.samples import SamplesLike
+from fastbp.network.spec import Network, Samples
 from fastbp.training.objective import Objective
 from fastbp.training.progress import EpochReport, Observer, report
 
@@ -90,17 +89,14 @@ class _Iterations:
 def minimize(
     weights: list[np.ndarray],
     biases: list[np.ndarray],
-    x: SamplesLike,
-    y: np.ndarray,
+    network: Network,
+    samples: Samples,
     *,
-    activation: str,
-    loss: str,
     weight_decay: float,
     max_iter: int,
     max_calls: int,
     tol: float,
     record: Record,
-    sample_weight: np.ndarray | None = None,
     n_threads: int | None = None,
     verbose: bool = False,
     observer: Observer | None = None,
@@ -111,7 +107,7 @@ def minimize(
     ----------
     weights, biases : list of ndarray [read+write]
         Where to start, and then what was reached. The computation is in float64 whatever they are.
-    x, y, activation, loss, weight_decay, sample_weight, n_threads
+    network, samples, weight_decay, n_threads
         See `objective.Objective`.
     max_iter : int
         Iterations at most.
@@ -142,18 +138,9 @@ def minimize(
     def tell(loss: float, seconds: float) -> None:
         if verbose:
             print(f"Iteration {record.n_iter}, loss = {loss:.8f}")
-        report(EpochReport(record.n_iter, max_iter, loss, None, len(x), seconds))
+        report(EpochReport(record.n_iter, max_iter, loss, None, samples.count, seconds))
 
-    with Objective(
-        layer_sizes(weights),
-        x,
-        y,
-        activation=activation,
-        loss=loss,
-        weight_decay=weight_decay,
-        sample_weight=sample_weight,
-        n_threads=n_threads,
-    ) as objective:
+    with Objective(network, samples, weight_decay=weight_decay, n_threads=n_threads) as objective:
 
         def unpack(packed: np.ndarray) -> list[np.ndarray]:
             return [part.astype(p.dtype) for part, p in zip(objective.unpack(packed), parameters, strict=True)]

@@ -1,18 +1,20 @@
 """The loss over all samples and its gradient, for solvers that ask for nothing else."""
 
+from dataclasses import replace
 from itertools import pairwise
+from types import TracebackType
+from typing import Self
 
 import numpy as np
 
-from fastbp.kernels.codes import Optimizer as OptimizerCode
 from fastbp.network.packing import pack_parameters, unpack_parameters
-from fastbp.network.samples import SamplesLike
+from fastbp.network.spec import Network, Precision, Recipe, Samples
 from fastbp.training.engine import Engine
 
 __all__ = ["Objective"]
 
 
-class Objective(Engine):
+class Objective:
     """Loss and gradient as functions of the parameters. Use it as a context manager.
 
     With ``S`` samples, or the sum of their weights, the loss is::
@@ -25,10 +27,11 @@ class Objective(Engine):
 
     Parameters
     ----------
-    sizes : tuple of int
-        Units of the input and of each layer.
-    x, y, activation, loss, weight_decay, sample_weight, n_threads
-        See `Engine`.
+    network : Network
+        Of any precision.
+    samples : Samples [read]
+    weight_decay, n_threads
+        See `Recipe`.
 
     Raises
     ------
@@ -38,32 +41,25 @@ class Objective(Engine):
 
     def __init__(
         self,
-        sizes: tuple[int, ...],
-        x: SamplesLike,
-        y: np.ndarray,
+        network: Network,
+        samples: Samples,
         *,
-        activation: str,
-        loss: str,
         weight_decay: float,
-        sample_weight: np.ndarray | None = None,
         n_threads: int | None = None,
     ) -> None:
-        if sample_weight is not None and sample_weight.sum() == 0:
+        if samples.weight is not None and samples.weight.sum() == 0:
             raise ValueError("sample_weight sums to zero")
-        self._shapes = [*pairwise(sizes), *((size,) for size in sizes[1:])]
-        super().__init__(
-            sizes,
-            np.dtype(np.float64),
-            OptimizerCode.STORE,
-            x,
-            y,
-            activation=activation,
-            loss=loss,
-            weight_decay=weight_decay,
-            batch_size=x.shape[0],
-            sample_weight=sample_weight,
-            n_threads=n_threads,
-        )
+        self._shapes = [*pairwise(network.sizes), *((size,) for size in network.sizes[1:])]
+        network = replace(network, precision=Precision.of(np.dtype(np.float64)))
+        self.engine = Engine(network, "store", samples, Recipe(samples.count, weight_decay, n_threads))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.engine.__exit__(kind, error, traceback)
 
     def unpack(self, packed: np.ndarray) -> list[np.ndarray]:
         """Return the parts of a vector as arrays that share its memory: all weights, then all biases, row by row."""
@@ -79,10 +75,10 @@ class Objective(Engine):
         packed : ndarray, (n_parameters,) [read]
             All weights, then all biases, row by row; see `unpack`.
         """
-        table, width = self._plan.table, self._plan.panel_width
-        pack_parameters(table, self.unpack(packed), self._buffers.params, width)
-        self._transpose()
-        loss = self._run()
+        plan, buffers = self.engine.plan, self.engine.buffers
+        pack_parameters(plan.table, self.unpack(packed), buffers.params, plan.panel_width)
+        self.engine.transpose()
+        loss = self.engine.run()
         gradient = np.empty(packed.shape)
-        unpack_parameters(table, self._buffers.moment_1, self.unpack(gradient), width)
+        unpack_parameters(plan.table, buffers.moment_1, self.unpack(gradient), plan.panel_width)
         return loss, gradient

@@ -4,35 +4,21 @@ A `Session` takes the caller's parameters into panel order, trains them epoch by
 and writes them back.
 """
 
-import math
-from typing import Protocol
+from types import TracebackType
+from typing import Protocol, Self
 
 import numpy as np
 
-from fastbp.kernels.codes import Optimizer as OptimizerCode
-from fastbp.kernels.functions.optimizers import Adam, Optimizer
+from fastbp.network.checks import check_order, check_parameters
+from fastbp.network.optimizer_state import OptimizerState
 from fastbp.network.packing import pack_parameters, unpack_parameters
-from fastbp.network.plan import layer_sizes
-from fastbp.network.samples import SamplesLike
+from fastbp.network.spec import Network, Recipe, Samples
 from fastbp.training.engine import Engine
 
 __all__ = ["Session", "Shuffler"]
 
 # Rows whose places are looked up at a time.
 _PIECE = 1 << 14
-
-
-def _optimizer_code(optimizer: Optimizer) -> OptimizerCode:
-    if isinstance(optimizer, Adam):
-        return OptimizerCode.ADAM
-    return OptimizerCode.NESTEROV if optimizer.nesterov else OptimizerCode.SGD
-
-
-def _set_step_count(optimizer: Adam, t: int) -> None:
-    optimizer.t = t
-    if t > 0:
-        correction = math.sqrt(1.0 - optimizer.beta_2**t) / (1.0 - optimizer.beta_1**t)
-        optimizer.learning_rate = optimizer.learning_rate_init * correction
 
 
 class Shuffler(Protocol):
@@ -42,86 +28,74 @@ class Shuffler(Protocol):
         """Shuffle an array."""
 
 
-class Session(Engine):
+class Session:
     """A training run on the arrays of its caller. Use it as a context manager.
 
     Parameters
     ----------
+    network : Network
     weights, biases : list of ndarray [read+write]
-        (n_in, n_out) and (n_out,) arrays, all float32 or all float64. Read at the start, written by `sync`.
-    optimizer : SGD or Adam [read+write]
-        Settings are read at every epoch; moments at the start, and written by `sync`.
-    x, y, activation, loss, weight_decay, batch_size, sample_weight, n_threads
-        See `Engine`.
+        (n_in, n_out) and (n_out,) arrays of the network. Read at the start, written by `sync`.
+    state : OptimizerState [read+write]
+        Read at the start, and the learning rate at every epoch; moments and steps are written by `sync`.
+    samples : Samples [read]
+    recipe : Recipe
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an array does not fit the network; see `network.checks`.
     """
 
     def __init__(
         self,
+        network: Network,
         weights: list[np.ndarray],
         biases: list[np.ndarray],
-        optimizer: Optimizer,
-        x: SamplesLike,
-        y: np.ndarray,
-        *,
-        activation: str,
-        loss: str,
-        weight_decay: float,
-        batch_size: int,
-        sample_weight: np.ndarray | None = None,
-        n_threads: int | None = None,
+        state: OptimizerState,
+        samples: Samples,
+        recipe: Recipe,
     ) -> None:
-        self._weights, self._biases, self._optimizer = weights, biases, optimizer
-        super().__init__(
-            layer_sizes(weights),
-            weights[0].dtype,
-            _optimizer_code(optimizer),
-            x,
-            y,
-            activation=activation,
-            loss=loss,
-            weight_decay=weight_decay,
-            batch_size=batch_size,
-            sample_weight=sample_weight,
-            n_threads=n_threads,
-        )
-        self._pack()
+        self._parameters = [*weights, *biases]
+        check_parameters(network, self._parameters, ("weights", "biases"), written=True)
+        self._state = state
+        self._moments: dict[str, list[np.ndarray]] = {}
+        moments = _own_moments(network, state)
+        self.engine = Engine(network, state.optimizer.rule, samples, recipe)
+        self._pack(moments)
 
-    def _moments(self) -> list[tuple[str, np.ndarray]]:
-        """Names of the optimizer's lists of moments, and the buffer of each."""
-        if isinstance(self._optimizer, Adam):
-            return [("ms", self._buffers.moment_1), ("vs", self._buffers.moment_2)]
-        return [("velocities", self._buffers.moment_1)]
+    def __enter__(self) -> Self:
+        return self
 
-    def _pack(self) -> None:
-        table, width = self._plan.table, self._plan.panel_width
-        pack_parameters(table, [*self._weights, *self._biases], self._buffers.params, width)
-        for name, buffer in self._moments():
-            arrays = getattr(self._optimizer, name)
-            if arrays is not None:
-                pack_parameters(table, arrays, buffer, width)
-        if isinstance(self._optimizer, Adam):
-            self._step_count = self._optimizer.t
-        self._transpose()
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        try:
+            self.engine.__exit__(kind, error, traceback)
+        finally:
+            self.sync()
 
-    def _read_settings(self) -> None:
-        optimizer = self._optimizer
-        if isinstance(optimizer, Adam):
-            self._hyper[:] = (
-                optimizer.learning_rate_init,
-                0.0,
-                optimizer.beta_1,
-                optimizer.beta_2,
-                optimizer.epsilon,
-            )
-        else:
-            self._hyper[:2] = optimizer.learning_rate, optimizer.momentum
+    def _moment_buffers(self) -> list[tuple[str, np.ndarray]]:
+        """Names of the moments, and the buffer of each."""
+        buffers = self.engine.buffers
+        return list(zip(self._state.rule.moments, (buffers.moment_1, buffers.moment_2), strict=False))
+
+    def _pack(self, moments: dict[str, list[np.ndarray]]) -> None:
+        plan, buffers = self.engine.plan, self.engine.buffers
+        pack_parameters(plan.table, self._parameters, buffers.params, plan.panel_width)
+        for name, buffer in self._moment_buffers():
+            if name in moments:
+                pack_parameters(plan.table, moments[name], buffer, plan.panel_width)
+        self.engine.step_count = self._state.t
+        self.engine.transpose()
 
     def shuffle(self, rng: Shuffler) -> None:
         """Shuffle the rows, out of the order that they are in, as `rng` shuffles the numbers of their places."""
-        order, permutation = self._data.order, np.arange(self._n)
+        order = self.engine.order
+        permutation = np.arange(len(order))
         rng.shuffle(permutation)
-        # Where it lies: a third array would be felt where there are many rows and few columns.
-        for start in range(0, self._n, _PIECE):
+        # In pieces, so that there is no third array as long as the samples.
+        for start in range(0, len(order), _PIECE):
             piece = permutation[start : start + _PIECE]
             piece[:] = order[piece]
         np.copyto(order, permutation)
@@ -131,8 +105,8 @@ class Session(Engine):
 
         Parameters
         ----------
-        order : ndarray of int64, (n,), or None
-            Permutation of the rows; None for the order that they are in: at first their natural one.
+        order : ndarray of int, (n,), or None
+            Row numbers; None for the order that the rows are in: at first their natural one.
 
         Returns
         -------
@@ -145,31 +119,31 @@ class Session(Engine):
             Between two minibatches: the weights are those after the last whole one.
         """
         if order is not None:
-            np.copyto(self._data.order, order)
-        self._read_settings()
-        return self._run()
+            check_order(order, len(self.engine.order))
+            np.copyto(self.engine.order, order)
+        self.engine.settings[:] = self._state.settings()
+        return self.engine.run()
 
     def sync_parameters(self) -> None:
         """Write weights and biases back to the caller's arrays."""
-        parameters = [*self._weights, *self._biases]
-        unpack_parameters(self._plan.table, self._buffers.params, parameters, self._plan.panel_width)
+        plan = self.engine.plan
+        unpack_parameters(plan.table, self.engine.buffers.params, self._parameters, plan.panel_width)
 
     def sync(self) -> None:
-        """Write weights, biases and moments back to the arrays and the optimizer of the caller."""
+        """Write weights, biases, moments and the number of steps back to the caller."""
         self.sync_parameters()
-        table, width = self._plan.table, self._plan.panel_width
-        for name, buffer in self._moments():
-            arrays = getattr(self._optimizer, name)
-            if arrays is None:
-                arrays = [np.empty_like(p, order="C") for p in (*self._weights, *self._biases)]
-                setattr(self._optimizer, name, arrays)
-            unpack_parameters(table, buffer, arrays, width)
-        if isinstance(self._optimizer, Adam):
-            _set_step_count(self._optimizer, self._step_count)
+        plan = self.engine.plan
+        for name, buffer in self._moment_buffers():
+            if name not in self._moments:
+                self._moments[name] = [np.empty_like(p, order="C") for p in self._parameters]
+            unpack_parameters(plan.table, buffer, self._moments[name], plan.panel_width)
+        self._state.moments, self._state.t = self._moments, self.engine.step_count
 
-    def close(self) -> None:
-        """Write everything back and let the worker threads go."""
-        try:
-            super().close()
-        finally:
-            self.sync()
+
+def _own_moments(network: Network, state: OptimizerState) -> dict[str, list[np.ndarray]]:
+    """Return the moments in the type of the network, which may have changed since they were made."""
+    moments = {}
+    for name, arrays in state.moments.items():
+        moments[name] = [np.asarray(array, dtype=network.precision.master) for array in arrays]
+        check_parameters(network, moments[name], (f"moments[{name!r}] of weights", f"moments[{name!r}] of biases"))
+    return moments

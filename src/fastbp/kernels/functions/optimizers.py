@@ -1,19 +1,37 @@
-"""Stochastic optimizers: hyper-parameters, schedules and moments.
+"""Stochastic optimizers, a record each.
 
-The objects here hold what an optimizer *knows* (its settings, its current
-learning rate, its moments). The arithmetic of a step is fused into the
-weight-gradient kernels, which read the settings and update the moments in place.
+`SGD`, `Adam` and `AdamW` are settings and never change; what a network keeps of one while it
+is trained is a `network.optimizer_state.OptimizerState`. A `Rule` is the arithmetic of a
+step, as formulas that become vector code (see `vectors.formula`).
 
-Each class mirrors what scikit-learn's `MLPClassifier` and `MLPRegressor` do for
-``solver="sgd"`` and ``solver="adam"``, in the order of its operations.
+To add an optimizer, add its class, its rule, and the class to `KINDS`.
 """
 
 import math
-from typing import Literal, get_args
+from collections.abc import Callable, Sequence
+from dataclasses import KW_ONLY, dataclass
+from typing import ClassVar, Literal, get_args
 
 import numpy as np
 
-__all__ = ["SGD", "Adam", "Optimizer", "Schedule"]
+from fastbp.kernels.vectors.formula import Lanes
+
+__all__ = [
+    "KINDS",
+    "MOST_SCALARS",
+    "OPTIMIZERS",
+    "RULES",
+    "RULE_CODES",
+    "SGD",
+    "Adam",
+    "AdamW",
+    "Optimizer",
+    "Rule",
+    "Schedule",
+    "moment_names",
+]
+
+MOST_SCALARS = 7
 
 Schedule = Literal["constant", "invscaling", "adaptive"]
 
@@ -22,19 +40,133 @@ _ADAPTIVE_FACTOR = 5.0
 _ADAPTIVE_FLOOR = 1e-6
 
 
-def _positive(name: str, value: float) -> float:
-    if not (math.isfinite(value) and value > 0):
-        raise ValueError(f"{name} must be a positive finite number, got {value!r}")
+@dataclass(frozen=True)
+class Rule:
+    """How a step changes a weight.
+
+    Attributes
+    ----------
+    settings : tuple of str
+        Names of the numbers that a step depends on.
+    moments : tuple of str
+        Names of what is kept for every weight, at most two.
+    scalars : callable
+        The numbers of step t, from the settings and t: ``scalars(settings, t)``, all float64, `MOST_SCALARS` at most.
+    update : callable
+        ``update(scalars, decays, w, g, *moments)`` returns w and the moments after a step. The scalars are filled up to
+        `MOST_SCALARS`, `g` is the gradient, penalty included, and `decays` is 1 for weights and 0 for biases.
+    """
+
+    settings: tuple[str, ...]
+    moments: tuple[str, ...]
+    scalars: Callable[[Sequence[Lanes], Lanes], Sequence[Lanes]]
+    update: Callable[..., Sequence[Lanes]]
+
+
+def _sgd_step(scalars: Sequence[Lanes], w: Lanes, g: Lanes, velocity: Lanes, *, nesterov: bool) -> Sequence[Lanes]:
+    rate, momentum, *_ = scalars
+    step = rate * g
+    velocity = momentum * velocity - step
+    return w + (momentum * velocity - step if nesterov else velocity), velocity
+
+
+def _adam_scalars(settings: Sequence[Lanes], t: Lanes) -> Sequence[Lanes]:
+    rate, beta_1, beta_2, epsilon = settings
+    rate = rate * ((1.0 - beta_2.power(t)).sqrt() / (1.0 - beta_1.power(t)))
+    return rate, beta_1, 1.0 - beta_1, beta_2, 1.0 - beta_2, epsilon
+
+
+def _adam_step(scalars: Sequence[Lanes], w: Lanes, g: Lanes, m: Lanes, v: Lanes) -> Sequence[Lanes]:
+    rate, beta_1, keep_1, beta_2, keep_2, epsilon, *_ = scalars
+    m = beta_1.fma(m, keep_1 * g)
+    v = beta_2.fma(v, keep_2 * (g * g))
+    return w - rate * m / (v.sqrt() + epsilon), m, v
+
+
+def _adamw_scalars(settings: Sequence[Lanes], t: Lanes) -> Sequence[Lanes]:
+    *settings, weight_decay = settings
+    *scalars, epsilon = _adam_scalars(settings, t)
+    # PyTorch adds epsilon to the corrected root: all that changes is epsilon.
+    return *scalars, epsilon * (1.0 - settings[2].power(t)).sqrt(), settings[0] * weight_decay
+
+
+def _adamw_step(scalars: Sequence[Lanes], decays: Lanes, w: Lanes, *rest: Lanes) -> Sequence[Lanes]:
+    return _adam_step(scalars, (-w).fma(scalars[6] * decays, w), *rest)
+
+
+RULES = {
+    # The gradient itself, for what needs all of it before any weight moves.
+    "store": Rule((), ("gradient",), lambda settings, t: (), lambda scalars, decays, w, g, m: (w, g)),
+    "sgd": Rule(
+        ("learning_rate", "momentum"),
+        ("velocities",),
+        lambda settings, t: settings,
+        lambda scalars, decays, *arrays: _sgd_step(scalars, *arrays, nesterov=False),
+    ),
+    "nesterov": Rule(
+        ("learning_rate", "momentum"),
+        ("velocities",),
+        lambda settings, t: settings,
+        lambda scalars, decays, *arrays: _sgd_step(scalars, *arrays, nesterov=True),
+    ),
+    "adam": Rule(
+        ("learning_rate", "beta_1", "beta_2", "epsilon"),
+        ("ms", "vs"),
+        _adam_scalars,
+        lambda scalars, decays, *arrays: _adam_step(scalars, *arrays),
+    ),
+    "adamw": Rule(
+        ("learning_rate", "beta_1", "beta_2", "epsilon", "weight_decay"), ("ms", "vs"), _adamw_scalars, _adamw_step
+    ),
+}
+
+RULE_CODES = {name: code for code, name in enumerate(RULES)}
+"""The integers by which compiled code tells them apart."""
+
+
+def _check(name: str, value: float, *, lowest: float, highest: float, brackets: str) -> float:
+    above = value >= lowest if brackets[0] == "[" else value > lowest
+    below = value <= highest if brackets[1] == "]" else value < highest
+    if not (above and below):
+        raise ValueError(f"{name} must be a number in {brackets[0]}{lowest:g}, {highest:g}{brackets[1]}, got {value!r}")
     return float(value)
 
 
-def _decay_rate(name: str, value: float) -> float:
-    if not 0 <= value < 1:
-        raise ValueError(f"{name} must be in [0, 1), got {value!r}")
-    return float(value)
+_Ranges = dict[str, tuple[str, float, float]]
 
 
-class SGD:
+class _Settings:
+    """What all optimizers have in common."""
+
+    learning_rate: float
+    ranges: ClassVar[_Ranges]
+
+    @property
+    def rule(self) -> str:
+        """Name of the rule of a step."""
+        raise NotImplementedError
+
+    def __post_init__(self) -> None:
+        for name, (brackets, lowest, highest) in self.ranges.items():
+            value = _check(name, getattr(self, name), lowest=lowest, highest=highest, brackets=brackets)
+            object.__setattr__(self, name, value)
+
+    def numbers(self, learning_rate: float) -> np.ndarray:
+        """Return the numbers that a step depends on, as compiled code takes them, with the current learning rate."""
+        values = {**vars(self), "learning_rate": learning_rate}
+        return np.array([values[name] for name in RULES[self.rule].settings], dtype=np.float64)
+
+    def rate_after_epoch(self, rate: float, time_step: int) -> float:
+        """Return the learning rate after an epoch, from the one before and the samples seen since the first epoch."""
+        return rate
+
+    def rate_after_stagnation(self, rate: float) -> tuple[float | None, str]:
+        """Return the learning rate to go on with when training stagnates, None to stop, and words for the user."""
+        return None, " Stopping."
+
+
+@dataclass(frozen=True)
+class SGD(_Settings):
     """Stochastic gradient descent with (Nesterov) momentum and learning rate schedules.
 
     With the gradient ``g`` of a minibatch, for every parameter array ``p``::
@@ -53,21 +185,11 @@ class SGD:
         Whether to look ahead along the new velocity.
     schedule : {"constant", "invscaling", "adaptive"}, default="constant"
         - "constant": the learning rate stays as it is.
-        - "invscaling": after each epoch ``learning_rate = learning_rate_init / (t + 1)**power_t``
-          where ``t`` counts the samples (not the epochs) seen so far.
+        - "invscaling": after each epoch it is ``learning_rate / (t + 1)**power_t``, where ``t`` counts the samples (not
+          the epochs) seen so far.
         - "adaptive": divided by 5 whenever training stagnates, until it is at most 1e-6.
     power_t : float, default=0.5
         Exponent of "invscaling", >= 0.
-
-    Attributes
-    ----------
-    learning_rate : float
-        The current learning rate.
-    learning_rate_init : float
-        The initial one.
-    velocities : list of ndarray or None
-        One array for each weight matrix, then one for each bias vector, of their shapes and dtype.
-        None before the first step.
 
     References
     ----------
@@ -75,66 +197,46 @@ class SGD:
     section 2.
     """
 
-    def __init__(
-        self,
-        learning_rate: float = 0.001,
-        *,
-        momentum: float = 0.9,
-        nesterov: bool = True,
-        schedule: Schedule = "constant",
-        power_t: float = 0.5,
-    ) -> None:
-        if not 0 <= momentum <= 1:
-            raise ValueError(f"momentum must be in [0, 1], got {momentum!r}")
-        if schedule not in get_args(Schedule):
-            raise ValueError(f"schedule must be one of {get_args(Schedule)}, got {schedule!r}")
-        if not power_t >= 0:
-            raise ValueError(f"power_t must be a number >= 0, got {power_t!r}")
-        self.learning_rate_init = _positive("learning_rate", learning_rate)
-        self.learning_rate = self.learning_rate_init
-        self.momentum = float(momentum)
-        self.nesterov = bool(nesterov)
-        self.schedule = schedule
-        self.power_t = float(power_t)
-        self.velocities: list[np.ndarray] | None = None
+    learning_rate: float = 0.001
+    _: KW_ONLY
+    momentum: float = 0.9
+    nesterov: bool = True
+    schedule: Schedule = "constant"
+    power_t: float = 0.5
 
-    def __repr__(self) -> str:
-        """Return the call that creates such an optimizer."""
-        return (
-            f"SGD({self.learning_rate_init!r}, momentum={self.momentum!r}, nesterov={self.nesterov!r}, "
-            f"schedule={self.schedule!r}, power_t={self.power_t!r})"
-        )
+    ranges: ClassVar[_Ranges] = {
+        "learning_rate": ("()", 0, math.inf),
+        "momentum": ("[]", 0, 1),
+        "power_t": ("[)", 0, math.inf),
+    }
 
-    def iteration_ends(self, time_step: int) -> None:
-        """Adjust the learning rate at the end of an epoch.
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "nesterov", bool(self.nesterov))
+        if self.schedule not in get_args(Schedule):
+            raise ValueError(f"schedule must be one of {get_args(Schedule)}, got {self.schedule!r}")
 
-        Parameters
-        ----------
-        time_step : int
-            Samples seen since the first epoch.
-        """
-        if self.schedule == "invscaling":
-            self.learning_rate = self.learning_rate_init / (time_step + 1) ** self.power_t
+    @property
+    def rule(self) -> str:
+        """Name of the rule of a step."""
+        return "nesterov" if self.nesterov else "sgd"
 
-    def trigger_stopping(self) -> tuple[bool, str]:
-        """React to stagnation: stop, or go on with a smaller learning rate.
+    def rate_after_epoch(self, rate: float, time_step: int) -> float:
+        """Return the learning rate after an epoch; see the schedules."""
+        return self.learning_rate / (time_step + 1) ** self.power_t if self.schedule == "invscaling" else rate
 
-        Returns
-        -------
-        stop : bool
-            Whether training is to end.
-        suffix : str
-            What was decided, as the end of a message to the user.
-        """
+    def rate_after_stagnation(self, rate: float) -> tuple[float | None, str]:
+        """Return a smaller learning rate if the schedule is "adaptive", or None to stop, and words for the user."""
         if self.schedule != "adaptive":
-            return True, " Stopping."
-        if self.learning_rate <= _ADAPTIVE_FLOOR:
-            return True, " Learning rate too small. Stopping."
-        self.learning_rate /= _ADAPTIVE_FACTOR
-        return False, f" Setting learning rate to {self.learning_rate:f}"
+            return None, " Stopping."
+        if rate <= _ADAPTIVE_FLOOR:
+            return None, " Learning rate too small. Stopping."
+        rate /= _ADAPTIVE_FACTOR
+        return rate, f" Setting learning rate to {rate:f}"
 
 
-class Adam:
+@dataclass(frozen=True)
+class Adam(_Settings):
     """Adam: steps scaled by running averages of the gradient and of its square.
 
     With the gradient ``g`` of a minibatch, for every parameter array ``p``::
@@ -142,8 +244,7 @@ class Adam:
         t <- t + 1
         m <- beta_1 * m + (1 - beta_1) * g
         v <- beta_2 * v + (1 - beta_2) * g**2
-        learning_rate <- learning_rate_init * sqrt(1 - beta_2**t) / (1 - beta_1**t)
-        p <- p - learning_rate * m / (sqrt(v) + epsilon)
+        p <- p - learning_rate * sqrt(1 - beta_2**t) / (1 - beta_1**t) * m / (sqrt(v) + epsilon)
 
     `epsilon` is added to the uncorrected ``sqrt(v)``: the "efficient" order of the paper's section 2, which
     scikit-learn follows too (PyTorch adds it after the bias correction).
@@ -157,67 +258,75 @@ class Adam:
     epsilon : float, default=1e-8
         Added to the denominator, > 0.
 
-    Attributes
-    ----------
-    learning_rate : float
-        The bias-corrected step size of the last step; `learning_rate_init` before the first.
-    learning_rate_init : float
-        The step size before bias correction.
-    t : int
-        Steps made.
-    ms, vs : list of ndarray or None
-        The two averages: one array for each weight matrix, then one for each bias vector, of their shapes and
-        dtype. None before the first step.
-
     References
     ----------
     D. P. Kingma and J. Ba, "Adam: A Method for Stochastic Optimization", ICLR 2015, arXiv:1412.6980.
     """
 
-    def __init__(
-        self,
-        learning_rate: float = 0.001,
-        *,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-8,
-    ) -> None:
-        self.learning_rate_init = _positive("learning_rate", learning_rate)
-        self.learning_rate = self.learning_rate_init
-        self.beta_1 = _decay_rate("beta_1", beta_1)
-        self.beta_2 = _decay_rate("beta_2", beta_2)
-        self.epsilon = _positive("epsilon", epsilon)
-        self.t = 0
-        self.ms: list[np.ndarray] | None = None
-        self.vs: list[np.ndarray] | None = None
+    learning_rate: float = 0.001
+    _: KW_ONLY
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-8
 
-    def __repr__(self) -> str:
-        """Return the call that creates such an optimizer."""
-        return (
-            f"Adam({self.learning_rate_init!r}, beta_1={self.beta_1!r}, beta_2={self.beta_2!r}, "
-            f"epsilon={self.epsilon!r})"
-        )
+    ranges: ClassVar[_Ranges] = {
+        "learning_rate": ("()", 0, math.inf),
+        "beta_1": ("[)", 0, 1),
+        "beta_2": ("[)", 0, 1),
+        "epsilon": ("()", 0, math.inf),
+    }
 
-    def iteration_ends(self, time_step: int) -> None:
-        """Do nothing: Adam has no schedule by epochs.
+    @property
+    def rule(self) -> str:
+        """Name of the rule of a step."""
+        return "adam"
 
-        Parameters
-        ----------
-        time_step : int
-            Samples seen since the first epoch.
-        """
 
-    def trigger_stopping(self) -> tuple[bool, str]:
-        """React to stagnation: stop.
+@dataclass(frozen=True)
+class AdamW(Adam):
+    """Adam with decoupled weight decay: weights shrink by a factor that the gradient's scale has no part in.
 
-        Returns
-        -------
-        stop : bool
-            Always True.
-        suffix : str
-            What was decided, as the end of a message to the user.
-        """
-        return True, " Stopping."
+    With the gradient ``g`` of a minibatch, for every parameter array ``p`` (m, v and t as in `Adam`)::
+
+        p <- p - learning_rate * weight_decay * p     weights only
+        p <- p - learning_rate / (1 - beta_1**t) * m / (sqrt(v / (1 - beta_2**t)) + epsilon)
+
+    These are the steps of PyTorch's AdamW, with biases in a group without decay. An L2 penalty on the loss (`alpha` of
+    the estimators, `weight_decay` of `fastbp.MLP.fit`) is another thing, and both may be in use.
+
+    Parameters
+    ----------
+    learning_rate : float, default=0.001
+        Step size before bias correction, > 0.
+    beta_1, beta_2 : float, default=0.9 and 0.999
+        Decay rates of the two averages, in [0, 1).
+    epsilon : float, default=1e-8
+        Added to the denominator, > 0.
+    weight_decay : float, default=0.01
+        Share of a weight that a step takes away, divided by the learning rate; >= 0.
+
+    References
+    ----------
+    I. Loshchilov and F. Hutter, "Decoupled Weight Decay Regularization", ICLR 2019, arXiv:1711.05101.
+    """
+
+    weight_decay: float = 0.01
+
+    ranges: ClassVar[_Ranges] = {**Adam.ranges, "weight_decay": ("[)", 0, math.inf)}
+
+    @property
+    def rule(self) -> str:
+        """Name of the rule of a step."""
+        return "adamw"
 
 
 Optimizer = SGD | Adam
+KINDS: dict[str, type[SGD] | type[Adam]] = {kind.__name__: kind for kind in (SGD, Adam, AdamW)}
+
+OPTIMIZERS = {kind.__name__.lower(): kind for kind in KINDS.values()}
+"""By the names that estimators know them by."""
+
+
+def moment_names(kind: str) -> tuple[str, ...]:
+    """Return the names of the moments of a kind of optimizer: "SGD", "Adam" or "AdamW"."""
+    return RULES[KINDS[kind]().rule].moments

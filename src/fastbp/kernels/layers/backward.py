@@ -1,7 +1,7 @@
 """Backward pass of a dense layer on plain arrays: `linear_backward` and `linear_backward_update`.
 
 The two phases of `step`, for one layer and without a network around it: rows first
-(dx, with the old weights), then tiles (dw, spent at once or stored).
+(dx, with the old weights), then tiles (dw, applied at once or stored).
 """
 
 import math
@@ -11,26 +11,24 @@ from typing import NamedTuple
 import numpy as np
 
 from fastbp.compiler.jit import inner, jit
-from fastbp.kernels.codes import Optimizer
 from fastbp.kernels.functions.activations import ACTIVATIONS, CODES, HIDDEN
-from fastbp.kernels.functions.optimizers import SGD, Adam
+from fastbp.kernels.functions.optimizers import MOST_SCALARS, RULE_CODES, RULES, Optimizer
 from fastbp.kernels.layers.arguments import check_disjoint, check_matrix, check_output, check_vector
-from fastbp.kernels.layers.state import LinearState, optimizer_scalars
+from fastbp.kernels.layers.state import LinearState
 from fastbp.kernels.memory import workspace
 from fastbp.kernels.shares import begin_shares, end_shares, next_share, run_shares
 from fastbp.kernels.tiles.epilogue import activation_gradient_panel
 from fastbp.kernels.tiles.gemm import gemm_panel, panel_count, panel_parts, panel_vectors
 from fastbp.kernels.tiles.microkernel import MR, NV, gemm_tile_transposed, panel_width
 from fastbp.kernels.tiles.panels import pack_rows, unpack_rows
-from fastbp.kernels.tiles.update import Scalars, sum_rows, update_tile
+from fastbp.kernels.tiles.update import Step, step_scalars, sum_rows, update_tile
 from fastbp.kernels.vectors.simd import address_pointer, at, pointer
 from fastbp.kernels.vectors.types import lanes
 from fastbp.threads.jobs import choose_threads
 
 __all__ = ["linear_backward", "linear_backward_update"]
 
-STORE = int(Optimizer.STORE)
-ADAM = int(Optimizer.ADAM)
+STORE = RULE_CODES["store"]
 _CHUNK = 192  # rows whose share of dx is in cache at a time
 _KC = 192
 _SHARES = 2  # of a phase for each thread
@@ -56,7 +54,7 @@ class _Operands(NamedTuple):
 
 
 class _Targets(NamedTuple):
-    """Addresses of what a tile of the gradient is spent on: matrices (n_in, n_out) and vectors (n_out,), contiguous."""
+    """Addresses of what a tile of the gradient changes: matrices (n_in, n_out) and vectors (n_out,), contiguous."""
 
     w: int
     b: int
@@ -72,6 +70,12 @@ class _Panels(NamedTuple):
     dz: np.ndarray
     x: np.ndarray
     transposed: np.ndarray
+
+
+@jit
+def _scalars(rule, settings, t):
+    """The numbers of step `t`."""
+    return step_scalars(rule, pointer(settings), t)
 
 
 @jit
@@ -128,25 +132,25 @@ def _row_phase(shape, operands, panels, scratch, dx, stride, thread, shares, act
 
 
 @inner
-def _spend(rows, vectors, columns, n_out, scratch, optimizer, scalars, weight_decay, w, m, v):
-    """Fetch a tile of the weights and moments, spend the gradient in `scratch` on it, and write it back."""
+def _update(rows, vectors, columns, n_out, scratch, step, moments, decays, w, m, v):
+    """Fetch a tile of the weights and moments, apply the gradient in `scratch` to it, and write it back."""
     tile = MR * panel_width(scratch)
     w_tile, m_tile, v_tile = at(scratch, tile), at(scratch, 2 * tile), at(scratch, 3 * tile)
     pack_rows(rows, columns, w, 0, n_out, 1, w_tile, 0)
-    if optimizer != STORE:
+    if step.rule != STORE:
         pack_rows(rows, columns, m, 0, n_out, 1, m_tile, 0)
-    if optimizer == ADAM:
+    if moments > 1:
         pack_rows(rows, columns, v, 0, n_out, 1, v_tile, 0)
-    update_tile(optimizer, rows, vectors, scratch, w_tile, m_tile, v_tile, scalars, weight_decay)
+    update_tile(step, rows, vectors, scratch, w_tile, m_tile, v_tile, decays)
     unpack_rows(rows, columns, m_tile, 0, m, n_out)
-    if optimizer != STORE:
+    if step.rule != STORE:
         unpack_rows(rows, columns, w_tile, 0, w, n_out)
-    if optimizer == ADAM:
+    if moments > 1:
         unpack_rows(rows, columns, v_tile, 0, v, n_out)
 
 
 @inner
-def _tiles(shape, panels, targets, scratch, stride, first, end, optimizer, scalars, weight_decay):
+def _tiles(shape, panels, targets, scratch, stride, first, end, step, moments):
     """Tiles of MR rows of dw from tile row `first` to `end`; the one after the last row of dw is db."""
     acc = pointer(scratch)
     width = panel_width(acc)
@@ -159,22 +163,22 @@ def _tiles(shape, panels, targets, scratch, stride, first, end, optimizer, scala
             rows = min(MR, shape.n_in - row)
             if rows <= 0:
                 sum_rows(shape.rows, vectors, dz_panel, acc)
-                rows, decay, place = 1, 0.0, panel * width
+                rows, decays, place = 1, 0.0, panel * width
                 w, m, v = targets.b, targets.m_b, targets.v_b
             else:
                 column = at(x, row // width * stride + row % width)
                 gemm_tile_transposed(panel_parts(columns, 0, acc), shape.rows, column, dz_panel, acc, False)
-                decay, place = weight_decay, row * shape.n_out + panel * width
+                decays, place = 1.0, row * shape.n_out + panel * width
                 w, m, v = targets.w, targets.m_w, targets.v_w
-            _spend(
+            _update(
                 rows,
                 vectors,
                 columns,
                 shape.n_out,
                 acc,
-                optimizer,
-                scalars,
-                decay,
+                step,
+                moments,
+                decays,
                 at(address_pointer(w, acc), place),
                 at(address_pointer(m, acc), place),
                 at(address_pointer(v, acc), place),
@@ -182,13 +186,13 @@ def _tiles(shape, panels, targets, scratch, stride, first, end, optimizer, scala
 
 
 @jit
-def _tile_phase(shape, panels, targets, scratch, stride, thread, shares, optimizer, scalars, weight_decay):
+def _tile_phase(shape, panels, targets, scratch, stride, thread, shares, step, moments):
     """What one thread does of dw and db."""
     table = pointer(shares)
     begin_shares(table)
     first, end = next_share(table)
     while first < end:
-        _tiles(shape, panels, targets, scratch, stride, first, end, optimizer, scalars, weight_decay)
+        _tiles(shape, panels, targets, scratch, stride, first, end, step, moments)
         first, end = next_share(table)
     return end_shares(table, thread)
 
@@ -201,14 +205,13 @@ def _run(
     dz: np.ndarray,
     x: np.ndarray,
     w: np.ndarray,
-    spent_on: tuple[np.ndarray | None, ...],
-    optimizer: int,
-    scalars: Scalars,
+    updated: tuple[np.ndarray | None, ...],
+    step: Step,
+    moments: int,
     activation: str | None,
-    weight_decay: float,
     n_threads: int | None,
 ) -> np.ndarray:
-    """Both phases; returns dx. `spent_on` are the arrays of `_Targets`."""
+    """Both phases; returns dx. `updated` are the arrays of `_Targets`."""
     dtype = dz.dtype
     shape = _Shape(x.shape[0], *w.shape)
     width = NV * lanes(dtype)
@@ -217,7 +220,7 @@ def _run(
     in_panels, out_panels = math.ceil(shape.n_in / width), math.ceil(shape.n_out / width)
     stride = (row_tiles * MR + 1) * width
     operands = _Operands(dz.ctypes.data, _strides(dz), x.ctypes.data, _strides(x), w.ctypes.data, _strides(w))
-    targets = _Targets(*(0 if array is None else array.ctypes.data for array in spent_on))
+    targets = _Targets(*(0 if array is None else array.ctypes.data for array in updated))
     flops = 4.0 * shape.rows * shape.n_in * shape.n_out
     count = choose_threads(n_threads, flops, max(row_tiles, in_tiles))
     each_scratch = max(4 * MR, _CHUNK + MR) * width
@@ -237,12 +240,10 @@ def _run(
             return _row_phase(shape, operands, panels, scratch[thread], out, stride, thread, shares, code, kc)
 
         def tiles(thread: int, shares: np.ndarray) -> bool:
-            return _tile_phase(
-                shape, panels, targets, scratch[thread], stride, thread, shares, optimizer, scalars, weight_decay
-            )
+            return _tile_phase(shape, panels, targets, scratch[thread], stride, thread, shares, step, moments)
 
         for phase, units in ((transpose, in_panels), (rows, row_tiles), (tiles, in_tiles)):
-            run_shares(phase, units, _SHARES, count, flops, (dz, x, w, dx, *spent_on))
+            run_shares(phase, units, _SHARES, count, flops, (dz, x, w, dx, *updated))
     return dx
 
 
@@ -320,9 +321,9 @@ def linear_backward(
     w = np.ascontiguousarray(w)
     dw, db = np.empty_like(w), np.empty(w.shape[1], dtype=w.dtype)
     # Biases are not decayed: what stands in for them is multiplied by 0.
-    spent_on = w, np.zeros_like(db), dw, db, None, None
-    scalars = Scalars(0.0, 1.0, 0.0, 0.0, 0.0, 0.0)
-    dx = _run(dz, x, w, spent_on, STORE, scalars, activation, weight_decay, n_threads)
+    updated = w, np.zeros_like(db), dw, db, None, None
+    step = Step(STORE, (0.0,) * MOST_SCALARS, 1.0, weight_decay)
+    dx = _run(dz, x, w, updated, step, 1, activation, n_threads)
     return dx, dw, db
 
 
@@ -333,7 +334,7 @@ def linear_backward_update(
     b: np.ndarray,
     state: LinearState,
     *,
-    optimizer: SGD | Adam,
+    optimizer: Optimizer,
     activation: str | None = None,
     weight_decay: float = 0.0,
     batch_weight: float = 1.0,
@@ -359,8 +360,8 @@ def linear_backward_update(
         Biases, of the same dtype; contiguous.
     state : LinearState, [read+write]
         Moments of `w` and `b`, and the number of steps made.
-    optimizer : SGD or Adam
-        Settings; its own state is not used.
+    optimizer : SGD, Adam or AdamW
+        Settings.
     activation : {None, "identity", "relu", "tanh", "logistic"}
         If `x` is the output of that activation, dx is the gradient with respect to the activation's input.
     weight_decay : float
@@ -387,15 +388,17 @@ def linear_backward_update(
     if not (math.isfinite(batch_weight) and batch_weight != 0.0):
         raise ValueError(f"batch_weight must be a finite number other than 0, got {batch_weight!r}")
     check_vector("b", b, w.dtype, w.shape[1])
-    state.check(w, b, needs_second=isinstance(optimizer, Adam))
+    moments = len(RULES[optimizer.rule].moments)
+    state.check(w, b, needs_second=moments > 1)
     written = {"w": w, "b": b, **state.arrays()}
     for name, array in written.items():
         check_output(name, array)
         others = {other: value for other, value in written.items() if other != name}
         check_disjoint(name, array, {**others, "dz": dz, "x": x})
-    second_w, second_b = (state.v_w, state.v_b) if isinstance(optimizer, Adam) else (state.m_w, state.m_b)
-    spent_on = w, b, state.m_w, state.m_b, second_w, second_b
-    code, scalars = optimizer_scalars(optimizer, state.t + 1, batch_weight)
-    dx = _run(dz, x, w, spent_on, code, scalars, activation, weight_decay, n_threads)
+    second = (state.v_w, state.v_b) if moments > 1 else (None, None)
+    code = RULE_CODES[optimizer.rule]
+    scalars = _scalars(code, optimizer.numbers(optimizer.learning_rate), state.t + 1)
+    step = Step(code, scalars, 1.0 / batch_weight, weight_decay)
+    dx = _run(dz, x, w, (w, b, state.m_w, state.m_b, *second), step, moments, activation, n_threads)
     state.t += 1
     return dx

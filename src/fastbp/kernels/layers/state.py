@@ -1,17 +1,14 @@
 """What an optimizer remembers about one dense layer, for `linear_backward_update`."""
 
-import math
 from dataclasses import dataclass, field
 from typing import Self
 
 import numpy as np
 
-from fastbp.kernels.codes import Optimizer
-from fastbp.kernels.functions.optimizers import SGD, Adam
+from fastbp.kernels.functions.optimizers import RULES, Optimizer
 from fastbp.kernels.layers.arguments import check_matrix, check_vector
-from fastbp.kernels.tiles.update import Scalars
 
-__all__ = ["LinearState", "optimizer_scalars"]
+__all__ = ["LinearState"]
 
 _EMPTY = np.empty(0, dtype=np.float64)
 
@@ -37,13 +34,13 @@ class LinearState:
     t: int = 0
 
     @classmethod
-    def zeros(cls, w: np.ndarray, b: np.ndarray, optimizer: SGD | Adam) -> Self:
+    def zeros(cls, w: np.ndarray, b: np.ndarray, optimizer: Optimizer) -> Self:
         """Return the state before the first step of `optimizer` on `w`, (n_in, n_out), and `b`, (n_out,)."""
 
         def zeros(array: np.ndarray) -> np.ndarray:
             return np.zeros(array.shape, dtype=array.dtype)
 
-        if isinstance(optimizer, Adam):
+        if len(RULES[optimizer.rule].moments) > 1:
             return cls(zeros(w), zeros(b), zeros(w), zeros(b))
         return cls(zeros(w), zeros(b))
 
@@ -63,15 +60,3 @@ class LinearState:
         if needs_second:
             check_matrix("state.v_w", self.v_w, w.dtype, (n_in, n_out))
             check_vector("state.v_b", self.v_b, b.dtype, n_out)
-
-
-def optimizer_scalars(optimizer: SGD | Adam, t: int, batch_weight: float) -> tuple[int, Scalars]:
-    """Return the code of an optimizer and the numbers of its step number `t`."""
-    inverse = 1.0 / batch_weight
-    if isinstance(optimizer, Adam):
-        correction = math.sqrt(1.0 - optimizer.beta_2**t) / (1.0 - optimizer.beta_1**t)
-        rate = optimizer.learning_rate_init * correction
-        scalars = Scalars(rate, inverse, 0.0, optimizer.beta_1, optimizer.beta_2, optimizer.epsilon)
-        return int(Optimizer.ADAM), scalars
-    code = Optimizer.NESTEROV if optimizer.nesterov else Optimizer.SGD
-    return int(code), Scalars(optimizer.learning_rate, inverse, optimizer.momentum, 0.0, 0.0, 0.0)

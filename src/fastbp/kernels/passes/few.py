@@ -114,7 +114,7 @@ def predict_few_rows(places, sizes, smooth, activation, output, x, x_row, worksp
     sizes : array of int64, (layers + 1,), [read]
         Units.
     smooth : None or True
-        See `run.Network`.
+        See `views.NetworkView`.
     activation, output : int
         Codes of the activations of the hidden layers and of the output layer.
     x : int

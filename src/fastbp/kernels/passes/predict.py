@@ -4,9 +4,9 @@ from fastbp.compiler.jit import inner, jit
 from fastbp.kernels.functions.activations import CODES
 from fastbp.kernels.passes.layout import ACTIVATION, BIAS_ROW, DZ, N_IN, N_OUT, W_ROWS, H, W, entry
 from fastbp.kernels.passes.output import softmax_rows
-from fastbp.kernels.passes.run import view_network
+from fastbp.kernels.passes.rows import forward_rows
 from fastbp.kernels.passes.sparse import first_layer_rows, samples_from, view_samples
-from fastbp.kernels.passes.step import forward_rows
+from fastbp.kernels.passes.views import view_network
 from fastbp.kernels.shares import begin_shares, end_shares, next_share, stop_shares
 from fastbp.kernels.tiles.epilogue import bias_activation_panel
 from fastbp.kernels.tiles.gemm import panel_count, panel_parts, prefetch_share
@@ -138,7 +138,7 @@ def predict_shares(
 
     Parameters
     ----------
-    network : Network
+    network : NetworkView
         Its `batch` is the size of a chunk.
     params : array, [read]
         Weights in panel order.
@@ -148,7 +148,7 @@ def predict_shares(
         Likewise.
     x : int
         Address of the samples, [read]; `x_row` and `x_column` are their strides in elements.
-    samples : Samples or None, [read]
+    samples : SparseSamples or None, [read]
         Sparse samples, in the place of those.
     order : array of int64, (batch,), [read]
         0, 1, 2, ...

@@ -31,17 +31,17 @@ from fastbp.kernels.passes.layout import (
     W,
     entry,
 )
-from fastbp.kernels.passes.run import slopes_from
+from fastbp.kernels.passes.views import slopes_from
 from fastbp.kernels.tiles.epilogue import bias_activation_panel
 from fastbp.kernels.tiles.gemm import panel_count, panel_vectors
 from fastbp.kernels.tiles.microkernel import MR, panel_width
 from fastbp.kernels.tiles.weighted_rows import weighted_rows
 from fastbp.kernels.vectors.simd import at, get, lanes_of, pointer, put, store, zeros
 
-__all__ = ["Samples", "first_layer_rows", "first_layer_tile", "samples_from", "sort_by_columns", "view_samples"]
+__all__ = ["SparseSamples", "first_layer_rows", "first_layer_tile", "samples_from", "sort_by_columns", "view_samples"]
 
 
-class Samples(NamedTuple):
+class SparseSamples(NamedTuple):
     """Rows of a sparse matrix, and room to sort those of a minibatch by columns.
 
     Attributes
@@ -71,7 +71,7 @@ def view_samples(samples, thread):
     """Pointers to the samples and to a thread's own room; None for None."""
     if samples is None:
         return None
-    return Samples(
+    return SparseSamples(
         pointer(samples.values),
         pointer(samples.indices),
         pointer(samples.starts),
@@ -86,7 +86,7 @@ def samples_from(samples, row):
     """The samples from a row on; None for None."""
     if samples is None:
         return None
-    return Samples(
+    return SparseSamples(
         samples.values,
         samples.indices,
         at(samples.starts, row),

@@ -1,4 +1,4 @@
-"""The optimizer as the epilogue of the weight gradient: a tile of dW is spent while it is in L1.
+"""The optimizer as the epilogue of the weight gradient: a tile of dW is applied to the weights while it is in L1.
 
 In the equations, `acc` is a tile of H^T dZ summed over the minibatch, S the batch's
 weight (its size without sample weights) and
@@ -6,96 +6,148 @@ weight (its size without sample weights) and
     g = (acc + weight_decay * w) / S
 
 the gradient of the mean loss plus weight_decay / (2 S) * sum(w^2), scikit-learn's
-convention. Biases take the same path with weight_decay = 0.
+convention. Biases take the same path without decay. The loops over a tile are emitted once
+for each rule of `functions.optimizers`, behind one switch.
 """
 
 from typing import NamedTuple
 
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
 from fastbp.compiler.jit import inner
-from fastbp.kernels.codes import Optimizer
-from fastbp.kernels.tiles.microkernel import panel_width
-from fastbp.kernels.vectors.simd import fma, hsum, lanes_of, load, splat, store, vsqrt, zeros
+from fastbp.kernels.functions.optimizers import MOST_SCALARS, RULE_CODES, RULES
+from fastbp.kernels.tiles.microkernel import NV, panel_width
+from fastbp.kernels.vectors.formula import FORMATS, Lanes
+from fastbp.kernels.vectors.loops import emit_cases, emit_loop
+from fastbp.kernels.vectors.simd import fma, hsum, lanes_of, load, store, zeros
+from fastbp.kernels.vectors.types import INT64, LLVM_OF, VecType, emit_load, emit_splat, emit_store, vec_of
 
-__all__ = ["Scalars", "carry_tile", "sum_of_squares", "sum_rows", "update_tile"]
+__all__ = ["Step", "carry_tile", "step_scalars", "sum_of_squares", "sum_rows", "update_tile"]
 
-STORE = int(Optimizer.STORE)
-SGD = int(Optimizer.SGD)
-NESTEROV = int(Optimizer.NESTEROV)
-ADAM = int(Optimizer.ADAM)
+_RULES = {RULE_CODES[name]: rule for name, rule in RULES.items()}
+_DOUBLE = VecType(types.float64, 1)
 
 
-class Scalars(NamedTuple):
-    """The numbers of one optimizer step, all float64.
+class Step(NamedTuple):
+    """What an update depends on besides the gradient.
 
     Attributes
     ----------
-    learning_rate : float
-        Step size; for Adam with the bias correction of this step: lr * sqrt(1 - beta_2^t) / (1 - beta_1^t).
-    inverse_weight : float
+    rule : int
+        Code of a rule of `functions.optimizers`.
+    scalars : tuple of float64
+        Its numbers for this step, see `step_scalars`.
+    inverse_weight : float64
         1 / S.
-    momentum : float
-        SGD: factor of the velocity.
-    beta_1, beta_2, epsilon : float
-        Adam.
+    weight_decay : float64
+        Strength of the L2 penalty.
     """
 
-    learning_rate: float
+    rule: int
+    scalars: tuple[float, ...]
     inverse_weight: float
-    momentum: float
-    beta_1: float
-    beta_2: float
-    epsilon: float
+    weight_decay: float
+
+
+@intrinsic
+def step_scalars(typingctx, rule, settings, t):
+    """The numbers of step `t` of a rule, from its code and a pointer to its settings."""
+
+    def codegen(context, builder, sig, args):
+        code, settings, t = args
+        before, results = builder.block, []
+        form = FORMATS[types.float64]
+
+        def numbers(rule):
+            values = [
+                Lanes(builder, _DOUBLE, emit_load(builder, _DOUBLE, settings, ir.Constant(INT64, index)), form)
+                for index in range(len(rule.settings))
+            ]
+            step = emit_splat(builder, _DOUBLE, builder.sitofp(t, LLVM_OF[types.float64]))
+            step = Lanes(builder, _DOUBLE, step, form)
+            results.append(([scalar.value for scalar in rule.scalars(values, step)], builder.block))
+
+        emit_cases(builder, code, _RULES, numbers)
+        zero = ir.Constant(ir.VectorType(LLVM_OF[types.float64], 1), None)
+        scalars = []
+        for index in range(MOST_SCALARS):
+            phi = builder.phi(zero.type)
+            phi.add_incoming(zero, before)
+            for values, block in results:
+                phi.add_incoming(values[index] if index < len(values) else zero, block)
+            scalars.append(phi)
+        first = ir.Constant(ir.IntType(32), 0)
+        return context.make_tuple(builder, sig.return_type, [builder.extract_element(s, first) for s in scalars])
+
+    return types.UniTuple(types.float64, MOST_SCALARS)(types.intp, settings, types.intp), codegen
+
+
+@intrinsic
+def _apply(typingctx, rule, rows, vectors, acc, w, m, v, scalars, inverse_weight, weight_decay, decays):
+    """The body of `update_tile`."""
+    vec = vec_of(w.dtype)
+    lanes, width = vec.lanes, NV * vec.lanes
+
+    def codegen(context, builder, sig, args):
+        code, rows, vectors, acc, w, m, v, scalars, *numbers = args
+
+        def splat(value):
+            value = context.cast(builder, value, types.float64, vec.dtype)
+            return Lanes(builder, vec, emit_splat(builder, vec, value), FORMATS[vec.dtype])
+
+        inverse, decay, decays = (splat(number) for number in numbers)
+
+        def tile(rule):
+            constants = [splat(builder.extract_value(scalars, index)) for index in range(MOST_SCALARS)]
+            buffers = [m, v][: len(rule.moments)]
+
+            def vector(index):
+                old, total, *moments = (
+                    Lanes(builder, vec, emit_load(builder, vec, p, index), FORMATS[vec.dtype])
+                    for p in (w, acc, *buffers)
+                )
+                g = decay.fma(old, total) * inverse
+                new = rule.update(constants, decays, old, g, *moments)
+                for p, value in zip((w, *buffers), new, strict=True):
+                    if value is not old:
+                        emit_store(builder, vec, p, index, value.value)
+
+            def row(first):
+                end = builder.add(first, builder.mul(vectors, ir.Constant(INT64, lanes)))
+                emit_loop(builder, first, end, ir.Constant(INT64, lanes), vector)
+
+            end = builder.mul(rows, ir.Constant(INT64, width))
+            emit_loop(builder, ir.Constant(INT64, 0), end, ir.Constant(INT64, width), row)
+
+        emit_cases(builder, code, _RULES, tile)
+        return context.get_dummy_value()
+
+    number = types.float64
+    return types.void(types.intp, types.intp, types.intp, acc, w, m, v, scalars, number, number, number), codegen
 
 
 @inner
-def _store(rows, vectors, acc, w, m, scalars, weight_decay):
-    """m = g: the gradient itself, for what needs all of it before any weight moves."""
-    decay = splat(weight_decay, w)
-    inverse = splat(scalars.inverse_weight, w)
-    for row in range(rows):
-        for j in range(row * panel_width(w), row * panel_width(w) + vectors * lanes_of(w), lanes_of(w)):
-            store(m, j, fma(decay, load(w, j), load(acc, j)) * inverse)
+def update_tile(step, rows, vectors, acc, w, m, v, decays):
+    """Apply one tile of the gradient to the weights.
 
-
-@inner
-def _sgd(rows, vectors, acc, w, m, scalars, weight_decay, nesterov):
-    """v = momentum * v - lr * g, then w += v, or w += momentum * v - lr * g with Nesterov's momentum."""
-    decay = splat(weight_decay, w)
-    inverse = splat(scalars.inverse_weight, w)
-    momentum = splat(scalars.momentum, w)
-    rate = splat(scalars.learning_rate, w)
-    for row in range(rows):
-        for j in range(row * panel_width(w), row * panel_width(w) + vectors * lanes_of(w), lanes_of(w)):
-            old = load(w, j)
-            step = rate * (fma(decay, old, load(acc, j)) * inverse)
-            velocity = momentum * load(m, j) - step
-            store(m, j, velocity)
-            if nesterov:
-                velocity = momentum * velocity - step
-            store(w, j, old + velocity)
-
-
-@inner
-def _adam(rows, vectors, acc, w, m, v, scalars, weight_decay):
-    """m = b1 m + (1 - b1) g,  v = b2 v + (1 - b2) g^2,  w -= lr m / (sqrt(v) + eps)
-
-    Kingma and Ba, "Adam", end of section 2: the bias correction is in lr, so that eps is added to the uncorrected root.
+    Parameters
+    ----------
+    step : Step
+    rows, vectors : int
+        Size of the tile.
+    acc : pointer, [read]
+        Tile of H^T dZ, row stride NR.
+    w : pointer, [read+write]
+        The same tile of the weights.
+    m, v : pointer, [read+write]
+        The same tile of the moments, as many as the rule has; for "store" the gradient, [write].
+    decays : float64
+        1 for weights, 0 for biases.
     """
-    decay = splat(weight_decay, w)
-    inverse = splat(scalars.inverse_weight, w)
-    beta_1, keep_1 = splat(scalars.beta_1, w), splat(1.0 - scalars.beta_1, w)
-    beta_2, keep_2 = splat(scalars.beta_2, w), splat(1.0 - scalars.beta_2, w)
-    epsilon = splat(scalars.epsilon, w)
-    rate = splat(scalars.learning_rate, w)
-    for row in range(rows):
-        for j in range(row * panel_width(w), row * panel_width(w) + vectors * lanes_of(w), lanes_of(w)):
-            old = load(w, j)
-            g = fma(decay, old, load(acc, j)) * inverse
-            first = fma(beta_1, load(m, j), keep_1 * g)
-            second = fma(beta_2, load(v, j), keep_2 * (g * g))
-            store(m, j, first)
-            store(v, j, second)
-            store(w, j, old - rate * first / (vsqrt(second) + epsilon))
+    weight_decay = step.weight_decay * decays
+    _apply(step.rule, rows, vectors, acc, w, m, v, step.scalars, step.inverse_weight, weight_decay, decays)
 
 
 @inner
@@ -139,32 +191,3 @@ def carry_tile(rows, vectors, acc, gradient, first, last):
                 store(acc, j, total)
             else:
                 store(gradient, j, total)
-
-
-@inner
-def update_tile(optimizer, rows, vectors, acc, w, m, v, scalars, weight_decay):
-    """Spend one tile of the gradient.
-
-    Parameters
-    ----------
-    optimizer : int
-        `Optimizer`.
-    rows, vectors : int
-        Size of the tile.
-    acc : pointer, [read]
-        Tile of H^T dZ, row stride NR.
-    w : pointer, [read+write]
-        The same tile of the weights.
-    m, v : pointer, [read+write]
-        First and second moment (Adam); velocity and nothing (SGD); gradient and nothing (STORE).
-    scalars : Scalars
-        Of this step.
-    weight_decay : float
-        0 for biases.
-    """
-    if optimizer == ADAM:
-        _adam(rows, vectors, acc, w, m, v, scalars, weight_decay)
-    elif optimizer == STORE:
-        _store(rows, vectors, acc, w, m, scalars, weight_decay)
-    else:
-        _sgd(rows, vectors, acc, w, m, scalars, weight_decay, optimizer == NESTEROV)

@@ -15,7 +15,7 @@ from llvmlite import ir
 from numba import types
 
 from fastbp.compiler.target import TARGET
-from fastbp.kernels.vectors.types import VecType, emit_call, emit_fma, is_float, llvm_type, mask_of
+from fastbp.kernels.vectors.types import VecType, emit_call, emit_fma, is_float, llvm_type, mask_of, suffix
 
 __all__ = ["FORMATS", "Format", "Lanes"]
 
@@ -148,6 +148,18 @@ class Lanes:
         """self * factor + term, rounded once where the target can."""
         operands = (self.value, self._lift(factor).value, self._lift(term).value)
         return self._wrap(emit_fma(self.builder, self.vec, *operands))
+
+    def sqrt(self) -> "Lanes":
+        """Square root, correctly rounded."""
+        return self._call("sqrt")
+
+    def power(self, exponent: "Lanes") -> "Lanes":
+        """self**exponent, by the C library: for scalars."""
+        return self._call("pow", exponent)
+
+    def _call(self, name: str, *others: "Lanes") -> "Lanes":
+        operands = [self.value, *(other.value for other in others)]
+        return self._wrap(emit_call(self.builder, f"llvm.{name}.{suffix(self.vec)}", llvm_type(self.vec), operands))
 
     def polynomial(self, coefficients: Sequence[float]) -> "Lanes":
         """Polynomial with the given coefficients, lowest power first.

@@ -10,10 +10,10 @@ from fastbp.compiler.jit import inner
 from fastbp.kernels.vectors.simd import address_pointer, pointer, pointer_to
 from fastbp.kernels.vectors.types import emit_address
 
-__all__ = ["Block", "Buffers", "Data", "Network", "View", "slopes_from", "slopes_of", "view_network", "view_run"]
+__all__ = ["Block", "Buffers", "Data", "NetworkView", "View", "slopes_from", "slopes_of", "view_network", "view_run"]
 
 
-class Network(NamedTuple):
+class NetworkView(NamedTuple):
     """What is computed: a layout table, codes and sizes (see `plan.Plan`).
 
     `table` is a row of `layout` for each of the `layers`: an array where the caller makes it, a pointer inside of
@@ -131,7 +131,7 @@ class View(NamedTuple):
 @inner
 def view_network(network):
     """The network with a pointer for its table."""
-    return Network(
+    return NetworkView(
         pointer(network.table),
         network.layers,
         network.smooth,

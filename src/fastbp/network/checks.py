@@ -1,0 +1,105 @@
+"""The last look at arrays before compiled code reads and writes them by address, whoever made them.
+
+Kernels trust sizes, types and memory layout: an array that does not fit would be read or
+written beyond its end. Everything that hands arrays to kernels that train or predict calls
+these functions first; `kernels.layers.arguments` is the same for functions on arrays.
+"""
+
+from itertools import pairwise
+
+import numpy as np
+
+from fastbp.network.samples import SamplesLike
+from fastbp.network.spec import Network, Samples
+
+__all__ = ["check_layers", "check_order", "check_parameters", "check_samples"]
+
+_FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+
+
+def _check(name: str, array: np.ndarray, dtype: np.dtype, shape: tuple[int, ...], *, written: bool) -> None:
+    if not isinstance(array, np.ndarray):
+        raise TypeError(f"{name} must be an array, got {type(array).__name__}")
+    if array.dtype != dtype:
+        raise TypeError(f"{name} must be of type {dtype}, got {array.dtype}")
+    if array.shape != shape:
+        raise ValueError(f"{name} must have shape {shape}, got {array.shape}")
+    if written and not array.flags.writeable:
+        raise ValueError(f"{name} must be writeable, got a read-only array")
+
+
+def check_parameters(
+    network: Network, arrays: list[np.ndarray], names: tuple[str, str], *, written: bool = False
+) -> None:
+    """Raise unless these are one array for each weight matrix and then one for each bias vector of a network.
+
+    Parameters
+    ----------
+    network : Network
+    arrays : list of ndarray
+        Parameters or moments, of any strides.
+    names : (str, str)
+        What matrices and vectors are called in errors.
+    written : bool
+        Whether they will be written to.
+
+    Raises
+    ------
+    TypeError
+        If one is no array, or not of the network's type.
+    ValueError
+        If their number, the shape of one, or the network's type is wrong, or one cannot be written to.
+    """
+    dtype = network.precision.master
+    if dtype not in _FLOATS:
+        raise ValueError(f"{names[0]} must be of type float32 or float64, got {dtype}")
+    shapes = [*pairwise(network.sizes), *((size,) for size in network.sizes[1:])]
+    if len(arrays) != len(shapes):
+        raise ValueError(f"{names[0]} and {names[1]} must be {len(shapes)} arrays, got {len(arrays)}")
+    depth = len(shapes) // 2
+    for index, (array, shape) in enumerate(zip(arrays, shapes, strict=True)):
+        name = f"{names[index // depth]}[{index % depth}]"
+        _check(name, array, dtype, shape, written=written)
+
+
+def check_samples(network: Network, samples: Samples) -> None:
+    """Raise ValueError unless samples, targets and weights fit each other and the network."""
+    n = samples.x.shape[0]
+    for name, shape, wanted in (
+        ("x", samples.x.shape, (n, network.sizes[0])),
+        ("y", samples.y.shape, (n, network.sizes[-1])),
+        ("sample_weight", (n,) if samples.weight is None else samples.weight.shape, (n,)),
+    ):
+        if shape != wanted:
+            raise ValueError(f"{name} must have shape {wanted}, got {shape}")
+
+
+def check_order(order: np.ndarray, n: int) -> None:
+    """Raise ValueError unless `order` holds n row numbers, each from 0 to n - 1."""
+    if order.shape != (n,) or order.dtype.kind not in "iu":
+        raise ValueError(f"order must be {n} integers, got shape {order.shape} of type {order.dtype}")
+    if n and not (order.min() >= 0 and order.max() < n):
+        raise ValueError(f"order must be in [0, {n}), got {order.min()} to {order.max()}")
+
+
+def check_layers(weights: list[np.ndarray], biases: list[np.ndarray], x: SamplesLike) -> None:
+    """Raise unless each layer takes what the one before it gives, and all are of one type.
+
+    Raises
+    ------
+    TypeError
+        If one is no array, or of another type than the first.
+    ValueError
+        If a shape does not fit, or there is no layer.
+    """
+    if not weights or len(weights) != len(biases):
+        raise ValueError(f"weights and biases must be of one number, at least 1, got {len(weights)} and {len(biases)}")
+    n_in = x.shape[1]
+    for index, (w, b) in enumerate(zip(weights, biases, strict=True)):
+        if weights[0].dtype not in _FLOATS:
+            raise TypeError(f"weights[0] must be of type float32 or float64, got {weights[0].dtype}")
+        if w.ndim != 2 or w.size == 0:
+            raise ValueError(f"weights[{index}] must be a matrix of at least one element, got shape {w.shape}")
+        _check(f"weights[{index}]", w, weights[0].dtype, (n_in, w.shape[1]), written=False)
+        _check(f"biases[{index}]", b, weights[0].dtype, (w.shape[1],), written=False)
+        n_in = w.shape[1]

@@ -1,0 +1,116 @@
+"""What a training is made of: the network, the samples, the recipe; each a record that is passed on as a whole."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from fastbp.kernels.functions.activations import ACTIVATIONS
+from fastbp.kernels.functions.losses import LOSSES
+from fastbp.network.samples import SamplesLike
+
+__all__ = ["Network", "Precision", "Recipe", "Samples"]
+
+
+@dataclass(frozen=True)
+class Precision:
+    """Types of the numbers of a training. All three are the same so far.
+
+    Attributes
+    ----------
+    storage : dtype
+        Of activations and deltas in memory, the operands of products.
+    compute : dtype
+        Of sums and elementwise functions.
+    master : dtype
+        Of weights and moments.
+    """
+
+    storage: np.dtype
+    compute: np.dtype
+    master: np.dtype
+
+    @classmethod
+    def of(cls, dtype: np.dtype) -> "Precision":
+        """Return the precision in which everything is of one type, float32 or float64."""
+        return cls(np.dtype(dtype), np.dtype(dtype), np.dtype(dtype))
+
+
+@dataclass(frozen=True)
+class Network:
+    """What is computed.
+
+    Attributes
+    ----------
+    sizes : tuple of int
+        Units of the input and of each layer.
+    activation : str
+        Of the hidden layers.
+    loss : str
+        What is minimized, and with it the activation of the output layer.
+    precision : Precision
+    """
+
+    sizes: tuple[int, ...]
+    activation: str
+    loss: str
+    precision: Precision
+
+    @classmethod
+    def of(cls, weights: list[np.ndarray], activation: str, loss: str) -> "Network":
+        """Return the network that has these weights, (n_in, n_out) arrays of one type."""
+        sizes = (weights[0].shape[0], *(w.shape[1] for w in weights))
+        return cls(sizes, activation, loss, Precision.of(weights[0].dtype))
+
+    @property
+    def output(self) -> str:
+        """Name of the output layer's activation."""
+        return LOSSES[self.loss].output
+
+    @property
+    def needs_slopes(self) -> bool:
+        """Whether training has to keep the slopes of activations."""
+        return ACTIVATIONS[self.activation].needs_slopes
+
+
+@dataclass(frozen=True)
+class Samples:
+    """What a network is trained on; must not change meanwhile.
+
+    Attributes
+    ----------
+    x : ndarray or SparseRows, (n, n_in)
+        Of either precision; any strides.
+    y : ndarray, (n, n_out)
+        Targets.
+    weight : ndarray, (n,), optional
+        Weights of the samples.
+    """
+
+    x: SamplesLike
+    y: np.ndarray
+    weight: np.ndarray | None = None
+
+    @cached_property
+    def count(self) -> int:
+        """Number of samples."""
+        return self.x.shape[0]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is trained, besides the optimizer.
+
+    Attributes
+    ----------
+    batch_size : int
+        Rows in a minibatch; the last one of an epoch may be shorter.
+    weight_decay : float
+        Strength of the L2 penalty ``weight_decay / (2 * S) * sum(w**2)``, S the weight of a minibatch.
+    n_threads : int, optional
+        Number of threads; -1 for all CPUs, None to choose by the size of a minibatch.
+    """
+
+    batch_size: int
+    weight_decay: float = 0.0
+    n_threads: int | None = None
