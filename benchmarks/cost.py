@@ -80,9 +80,9 @@ def counted_multiply_adds(workload: Workload) -> tuple[int, int]:
 def counted_activations(workload: Workload, dtype: str) -> int:
     """Run refbp's two passes and count the bytes of all activations and deltas that they leave."""
     problem = make_problem(workload, 1, np.dtype(dtype).type)
-    hs = refbp.forward(problem.x, problem.weights, problem.biases, "relu", "softmax")
-    gradients = refbp.backward(hs, problem.weights, problem.y, activation="relu", weight_decay=1e-4)
-    return sum(a.nbytes for a in [*hs[1:], *gradients.deltas])
+    stored = refbp.forward(problem.x, problem.weights, problem.biases, "relu", "softmax")
+    gradients = refbp.backward(stored, problem.weights, problem.y, activation="relu", weight_decay=1e-4)
+    return sum(a.nbytes for a in [*stored.hs[1:], *gradients.deltas])
 
 
 def reference_peak(workload: Workload, dtype: str, optimizer: str = "adam") -> int:

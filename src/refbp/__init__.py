@@ -35,8 +35,8 @@ Reading order
 7. `gradient_checks`: a formula against them, and the element that is furthest off.
 8. `graph`: computational graphs and general back-propagation; a package of its own, ``from refbp import graph``.
 9. `draw`: these graphs as pictures; a package of its own, too, ``from refbp import draw``.
-10. `cost`, `memory`: multiply-adds and bytes as numbers; `partition`: a graph on several devices, which `placement`
-    cuts and runs.
+10. `accounting`: `cost` and `memory`, multiply-adds and bytes as numbers; `partition`, a graph on several devices,
+    which `placement` cuts and runs.
 
 Conventions
 -----------
@@ -60,6 +60,7 @@ from refbp.gradient_checks import gradcheck, gradcheck_directional, gradgradchec
 from refbp.jacobians import gradient, jacobian, partial_derivative
 from refbp.losses import LOSSES, Loss
 from refbp.mlp import (
+    ForwardPass,
     Gradients,
     active_units,
     backward,
@@ -89,6 +90,7 @@ __all__ = [
     "Activation",
     "Adam",
     "Factored",
+    "ForwardPass",
     "GradcheckError",
     "GradcheckReport",
     "Gradients",

@@ -21,6 +21,7 @@ which for one hidden layer is the walk of section 6.5.7: :math:`H^{\mathsf T} G`
 added to each.
 """
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -29,6 +30,22 @@ import numpy as np
 from refbp.activations import ACTIVATIONS
 from refbp.losses import LOSSES, residual
 from refbp.penalties import PENALTIES
+
+
+class ForwardPass(NamedTuple):
+    """What the forward pass stores for the backward pass.
+
+    Attributes
+    ----------
+    hs : list of arrays
+        ``[x, h_1, ..., o]``, one more than there are weight matrices.
+    kept : list of arrays
+        For each of ``hs`` what the rule of its activation reads: that array itself, or the pre-activation, see
+        `refbp.activations.Activation.keeps`. The first, for the input, is not read.
+    """
+
+    hs: list[np.ndarray]
+    kept: list[np.ndarray]
 
 
 class Gradients(NamedTuple):
@@ -75,7 +92,7 @@ def pre_activations(
 
 def forward(
     x: np.ndarray, weights: Sequence[np.ndarray], biases: Sequence[np.ndarray], activation: str, output: str
-) -> list[np.ndarray]:
+) -> ForwardPass:
     """Carry a minibatch through the network, keeping what the backward pass needs.
 
     Parameters
@@ -88,21 +105,23 @@ def forward(
 
     Returns
     -------
-    list of arrays
-        ``[x, h_1, ..., o]``, one more than there are weight matrices.
+    ForwardPass
 
     Examples
     --------
     >>> weights, biases = [np.eye(2), np.ones((2, 1))], [np.zeros(2), np.ones(1)]
-    >>> forward(np.array([[1.0, -2.0]]), weights, biases, "relu", "identity")
+    >>> forward(np.array([[1.0, -2.0]]), weights, biases, "relu", "identity").hs
     [array([[ 1., -2.]]), array([[1., 0.]]), array([[2.]])]
     """
-    hs = [x]
+    hs, kept = [x], [x]
     last = len(weights) - 1
     for i, (w, b) in enumerate(zip(weights, biases, strict=True)):
         act = ACTIVATIONS[output if i == last else activation]
-        hs.append(act.forward(hs[-1] @ w + b))
-    return hs
+        z = hs[-1] @ w + b
+        h = act.forward(z)
+        hs.append(h)
+        kept.append(act.kept(z, h))
+    return ForwardPass(hs, kept)
 
 
 def predict(
@@ -114,11 +133,11 @@ def predict(
     output: str,
 ) -> np.ndarray:
     """Compute the network's output alone, (n, n_out). Parameters are those of `forward`."""
-    return forward(x, weights, biases, activation, output)[-1]
+    return forward(x, weights, biases, activation, output).hs[-1]
 
 
 def backward(
-    hs: Sequence[np.ndarray],
+    stored: ForwardPass,
     weights: Sequence[np.ndarray],
     y: np.ndarray,
     *,
@@ -131,7 +150,7 @@ def backward(
 
     Parameters
     ----------
-    hs : list of arrays
+    stored : ForwardPass
         From `forward`, with the canonical output activation of the loss: then the loss itself need not be
         named.
     weights : list of (n_in, n_out) arrays
@@ -149,6 +168,7 @@ def backward(
     -------
     Gradients
     """
+    hs, kept = stored
     total_weight = total(sample_weight, len(y))
     summed_penalty_gradient = PENALTIES[penalty].summed_gradient
 
@@ -167,8 +187,8 @@ def backward(
         deltas.append(delta)
         if i > 0:
             dh = delta @ weights[i].T
-            # in the forward pass this was: hs[i] = activation(z)
-            delta = ACTIVATIONS[activation].backward(dh, hs[i])
+            # in the forward pass this was: hs[i] = activation(z), and kept[i] is hs[i] or z
+            delta = ACTIVATIONS[activation].backward(dh, kept[i])
     return Gradients(dweights[::-1], dbiases[::-1], deltas[::-1])
 
 
@@ -203,11 +223,11 @@ def loss_and_gradient(
         Mean loss of the minibatch plus the penalty.
     Gradients
     """
-    hs = forward(x, weights, biases, activation, LOSSES[loss].output)
-    value = LOSSES[loss].reported(y, hs[-1], sample_weight)
+    stored = forward(x, weights, biases, activation, LOSSES[loss].output)
+    value = LOSSES[loss].reported(y, stored.hs[-1], sample_weight)
     value += PENALTIES[penalty].value(weights, weight_decay, total(sample_weight, len(y)))
     gradients = backward(
-        hs,
+        stored,
         weights,
         y,
         activation=activation,
@@ -250,8 +270,8 @@ def active_units(
 ) -> np.ndarray:
     """Say which linear piece of the network its parameters are on: the sign of every hidden pre-activation.
 
-    While this stays the same, J is a smooth function of the parameters; where it changes, a relu crosses its
-    kink. A zero is neither sign, so standing exactly on a kink is seen as well.
+    While this stays the same, J is a smooth function of the parameters; where it changes, a relu or another
+    piecewise activation crosses its kink. A zero is neither sign, so standing exactly on a kink is seen as well.
 
     Parameters
     ----------
@@ -263,7 +283,7 @@ def active_units(
     (n_hidden_total * n,) int8 array
         Values -1, 0, 1; empty for the smooth activations.
     """
-    if activation != "relu":
+    if ACTIVATIONS[activation].continuous_derivatives == math.inf:
         return np.empty(0, dtype=np.int8)
     hidden = pre_activations(x, weights, biases, activation)[:-1]
     return np.concatenate([np.sign(z).astype(np.int8).ravel() for z in hidden] or [np.empty(0, np.int8)])

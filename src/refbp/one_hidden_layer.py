@@ -73,8 +73,9 @@ class Walk(NamedTuple):
 
     @property
     def n_kinks(self) -> int:
-        r"""Number of elements of z at which :math:`\phi` has no derivative; `backward` takes 0 there."""
-        return int((self.forward.z == 0).sum()) if self.phi == "relu" else 0
+        r"""Number of elements of z at which :math:`\phi` has no derivative; `backward` takes the left one."""
+        kink = ACTIVATIONS[self.phi].continuous_derivatives < 1
+        return int((self.forward.z == 0).sum()) if kink else 0
 
     def explain(self, markup: Markup = "text") -> str:
         """Write down symbol, equation, shape and norm of every step, in the order of the texts.
@@ -232,7 +233,8 @@ def backward(
     dJ_db2 = None if f.b2 is None else prod(dJ_do, Factored(one, f"i{n},{n}->i"))  # dJ_do
     dJ_dh = prod(dJ_do, Factored(f.w2, f"i{n},ik->k{n}"))  # w2^T dJ_do
     # h = phi(z), elementwise
-    phi_prime = ACTIVATIONS[phi].backward(np.ones_like(f.h), f.h)
+    act = ACTIVATIONS[phi]
+    phi_prime = act.backward(np.ones_like(f.h), act.kept(f.z, f.h))
     dJ_dz = prod(dJ_dh, Factored(phi_prime, f"i{n},i{n}->i{n}"))  # dJ_dh * phi'(z)
     # z = w1 @ x + b1, and w1 is in s too
     dJ_dw1 = prod(dJ_dz, Factored(f.x, f"i{n},k{n}->ik")) + prod(dJ_ds, ds_dw1)  # dJ_dz x^T + lam w1

@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
+from refbp.activations import ACTIVATIONS
 from refbp.mlp import loss_and_gradient
 from refbp.optimizers import SGD, Adam
 
@@ -72,7 +73,7 @@ def initialize(
     r"""Draw the parameters (X. Glorot, Y. Bengio, AISTATS 2010, the "normalized initialization").
 
     Uniform in :math:`\pm\sqrt{f / (n_{in} + n_{out})}` with :math:`f = 2` for the logistic activation and 6
-    for others; the biases too.
+    for others, `refbp.activations.Activation.glorot_factor`; the biases too.
 
     Parameters
     ----------
@@ -89,7 +90,7 @@ def initialize(
     -------
     weights, biases : lists of (n_in, n_out) and (n_out,) arrays
     """
-    factor = 2.0 if activation == "logistic" else 6.0
+    factor = ACTIVATIONS[activation].glorot_factor
     weights, biases = [], []
     for n_in, n_out in pairwise(layer_sizes):
         bound = np.sqrt(factor / (n_in + n_out))

@@ -151,6 +151,5 @@ def explain(values: Mapping[str, Any], markup: Markup, n_kinks: int) -> str:
     if n_kinks == 0:
         return write(rows)
     phi, z = (notation[name] if spelling == UNICODE else f"${notation[name]}$" for name in ("phi", "z"))
-    return (
-        f"{write(rows)}\n\nAt {n_kinks} of {np.size(values['z'])} elements of {z}, {phi} has no derivative; 0 is taken."
-    )
+    note = f"At {n_kinks} of {np.size(values['z'])} elements of {z}, {phi} has no derivative; the left one is taken."
+    return f"{write(rows)}\n\n{note}"

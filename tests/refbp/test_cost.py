@@ -89,10 +89,10 @@ def test_multiply_adds_are_counted_while_refbp_trains(sizes, activation):
     weights, biases, x, y = problem(sizes, 6)
     Counting.multiply_adds = 0
     arrays = [[a.view(Counting) for a in arrays] for arrays in (weights, biases, [x, y])]
-    hs = refbp.forward(arrays[2][0], arrays[0], arrays[1], activation, "identity")
+    stored = refbp.forward(arrays[2][0], arrays[0], arrays[1], activation, "identity")
     cost = Cost(sizes, 6)
     assert Counting.multiply_adds == cost.forward
-    refbp.backward(hs, arrays[0], arrays[2][1], activation=activation)
+    refbp.backward(stored, arrays[0], arrays[2][1], activation=activation)
     assert Counting.multiply_adds == cost.forward + cost.backward
 
 
@@ -132,8 +132,8 @@ def test_memory_is_that_of_refbps_arrays(sizes, dtype, optimizer):
     n = 6
     weights, biases, x, y = problem(sizes, n, dtype)
     predicted, layers = Cost(sizes, n, dtype, optimizer).training, Cost(sizes, n, dtype, optimizer).layers
-    hs = refbp.forward(x, weights, biases, "relu", "identity")
-    gradients = refbp.backward(hs, weights, y, activation="relu", weight_decay=0.1)
+    hs, _ = stored = refbp.forward(x, weights, biases, "relu", "identity")
+    gradients = refbp.backward(stored, weights, y, activation="relu", weight_decay=0.1)
     learner = OPTIMIZERS[optimizer]()
     learner.step(weights + biases, gradients.dweights + gradients.dbiases)
     moments = learner.ms + learner.vs if optimizer == "adam" else learner.velocities

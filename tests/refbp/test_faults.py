@@ -91,7 +91,7 @@ FAULTS = {
     20: [
         Fault("penalties.deep_learning_summed_gradient", "2 * coefficient", "coefficient"),
         Fault("graph.arithmetic.Power.rule", "G * (p * ", "G * ("),
-        Fault("graph.section_6_5_7", "relu(U1)", "tanh(U1)"),
+        Fault("graph.section_6_5_7", "relu(U1)", "functions.tanh(U1)"),
     ],
     21: [
         Fault("memory.fused_memory", "MOMENTS[cost.optimizer] * parameters", "0"),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import refbp
-from refbp.activations import HIDDEN_ACTIVATIONS
+from refbp.activations import ACTIVATIONS, HIDDEN_ACTIVATIONS
 from refbp.penalties import PENALTIES
 
 SIZES = [(3, 2), (3, 4, 2), (3, 4, 4, 2), (2, 3, 4, 3, 2)]
@@ -119,8 +119,11 @@ def test_active_units_see_both_signs_and_the_kink_itself():
     assert refbp.active_units(x, weights[1:], biases[1:], "relu").size == 0
 
 
-def test_standing_on_a_kink_is_reported(make_problem, check_loss_and_gradient):
-    problem = make_problem((3, 4, 2), "relu")
+@pytest.mark.parametrize(
+    "activation", [name for name in HIDDEN_ACTIVATIONS if ACTIVATIONS[name].continuous_derivatives < 1]
+)
+def test_standing_on_a_kink_is_reported(activation, make_problem, check_loss_and_gradient):
+    problem = make_problem((3, 4, 2), activation)
     problem.weights[0][:, 0] = 0
     problem.biases[0][0] = 0
     with pytest.raises(refbp.UndefinedDerivativeError, match="no derivative"):

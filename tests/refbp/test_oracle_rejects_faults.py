@@ -9,7 +9,7 @@ import pytest
 import refbp
 import refbp.mlp
 import refbp.training
-from refbp.activations import ACTIVATIONS, Activation, relu, softmax_backward
+from refbp.activations import ACTIVATIONS
 from refbp.losses import LOSSES
 from refbp.penalties import Penalty
 
@@ -18,14 +18,16 @@ from refbp.penalties import Penalty
 
 def test_derivative_of_relu_at_zero(check_activation):
     """One at zero and right everywhere else; a negative zero marks the units that are off."""
-    faulty = Activation(lambda z: np.where(z < 0, -0.0, z), lambda dh, h: np.where(np.signbit(h), 0, dh))
+    faulty = ACTIVATIONS["relu"]._replace(
+        forward=lambda z: np.where(z < 0, -0.0, z), backward=lambda dh, h: np.where(np.signbit(h), 0, dh)
+    )
     with pytest.raises(AssertionError, match="is not 0"):
         check_activation("relu", faulty)
 
 
 def test_derivative_of_relu_with_the_comparison_turned(check_activation):
     with pytest.raises(AssertionError, match="gradient check failed"):
-        check_activation("relu", Activation(relu, lambda dh, h: np.where(h >= 0, dh, 0)))
+        check_activation("relu", ACTIVATIONS["relu"]._replace(backward=lambda dh, h: np.where(h >= 0, dh, 0)))
 
 
 def test_softmax_without_its_largest_subtracted(check_activation):
@@ -34,7 +36,7 @@ def test_softmax_without_its_largest_subtracted(check_activation):
         return e / e.sum(axis=-1, keepdims=True)
 
     with pytest.raises(AssertionError, match="extreme argument"):
-        check_activation("softmax", Activation(faulty, softmax_backward))
+        check_activation("softmax", ACTIVATIONS["softmax"]._replace(forward=faulty))
 
 
 @pytest.mark.parametrize(
@@ -48,7 +50,7 @@ def test_softmax_without_its_largest_subtracted(check_activation):
 )
 def test_wrong_derivative(name, backward, check_activation):
     with pytest.raises(AssertionError, match="gradient check failed"):
-        check_activation(name, Activation(ACTIVATIONS[name].forward, backward))
+        check_activation(name, ACTIVATIONS[name]._replace(backward=backward))
 
 
 # ---- the backward pass ----
@@ -79,16 +81,16 @@ def test_transposed_weights(make_problem, check_loss_and_gradient):
     """A square layer, so that no shape gives the fault away."""
 
     def faulty(weights, biases, x, y, **keywords):
-        hs = refbp.forward(x, weights, biases, keywords["activation"], "identity")
+        stored = refbp.forward(x, weights, biases, keywords["activation"], "identity")
         del keywords["loss"]
-        return 0.0, refbp.backward(hs, [weights[0], weights[1].T, weights[2]], y, **keywords)
+        return 0.0, refbp.backward(stored, [weights[0], weights[1].T, weights[2]], y, **keywords)
 
     with pytest.raises(AssertionError, match="array 0"):
         check_loss_and_gradient(make_problem((3, 4, 4, 2), weight_decay=0.0), faulty)
 
 
 def test_gradient_of_pre_activation_forgotten(make_problem, check_loss_and_gradient, monkeypatch):
-    monkeypatch.setitem(ACTIVATIONS, "tanh", Activation(np.tanh, lambda dh, h: dh))
+    monkeypatch.setitem(ACTIVATIONS, "tanh", ACTIVATIONS["tanh"]._replace(backward=lambda dh, h: dh))
     with pytest.raises(AssertionError, match=r"array [02]\["):
         check_loss_and_gradient(make_problem((3, 4, 2), "tanh"))
 
@@ -150,13 +152,13 @@ def descend(problem, learning_rate):
 def descend_layer_by_layer(problem, learning_rate):
     """Update each layer as soon as its gradient is known: the next delta reads weights already changed."""
     weights, biases, x, y, keywords = problem
-    hs = refbp.forward(x, weights, biases, keywords["activation"], "identity")
+    hs, kept = refbp.forward(x, weights, biases, keywords["activation"], "identity")
     delta = hs[-1] - y
     for i in reversed(range(len(weights))):
         weights[i] -= learning_rate * (hs[i].T @ delta + keywords["weight_decay"] * weights[i]) / len(x)
         biases[i] -= learning_rate * delta.sum(axis=0) / len(x)
         if i > 0:
-            delta = ACTIVATIONS[keywords["activation"]].backward(delta @ weights[i].T, hs[i])
+            delta = ACTIVATIONS[keywords["activation"]].backward(delta @ weights[i].T, kept[i])
 
 
 def test_reading_updated_weights(check_descent_step):

@@ -74,7 +74,9 @@ def environment(w: Walk, y: np.ndarray) -> dict[str, object]:
         "square1": Matrix(np.linalg.norm(w.forward.w1) ** 2),
         "square2": Matrix(np.linalg.norm(w.forward.w2) ** 2),
         "phi": lambda of: Matrix(ACTIVATIONS[PHI].forward(of.value)),
-        "phi_prime": lambda of: Matrix(ACTIVATIONS[PHI].backward(np.ones_like(z), h).reshape(of.value.shape)),
+        "phi_prime": lambda of: Matrix(
+            ACTIVATIONS[PHI].backward(np.ones_like(z), ACTIVATIONS[PHI].kept(z, h)).reshape(of.value.shape)
+        ),
         "loss": lambda o, y: Matrix(OUTPUT_LOSSES[LOSS].value(o.value, y.value)),
         "mean_loss": lambda o, y: Matrix(OUTPUT_LOSSES[LOSS].value(o.value, y.value)),
         "o_i": values["o"],
@@ -208,7 +210,7 @@ def test_a_unit_on_its_kink_is_reported(markup):
     assert (relu.n_kinks, tanh.n_kinks) == (1, 0)
     text, _, note = relu.explain(markup).rpartition("\n\n")
     z, phi = {"text": ("z", "φ")}.get(markup, (r"$\mathbf{z}$", r"$\phi$"))
-    assert note == f"At 1 of 2 elements of {z}, {phi} has no derivative; 0 is taken."
+    assert note == f"At 1 of 2 elements of {z}, {phi} has no derivative; the left one is taken."
     assert len(rows_of(text, markup)) == 16
     assert "has no derivative" not in tanh.explain(markup)
 

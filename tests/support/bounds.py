@@ -74,8 +74,9 @@ def ref_linear_backward(
     dz, x, w = wide(dz), wide(x), wide(w)
     n = len(x)
     first = np.zeros((1, x.shape[1]), dtype=x.dtype)
+    arrays = [np.zeros((n, 1), dtype=x.dtype), x, dz]
     gradients = refbp.backward(
-        [np.zeros((n, 1), dtype=x.dtype), x, dz],
+        refbp.ForwardPass(arrays, arrays),
         [first, w],
         np.zeros_like(dz),
         activation=activation or "identity",

@@ -64,7 +64,7 @@ def _forward(problem: Problem, x: np.ndarray, eps: float) -> tuple[list[_Layer],
         h = act.forward(z)
         own = 0.0 if problem.activation in ("identity", "relu") else FUNCTION_ERROR * eps
         eh = LIPSCHITZ[problem.activation] * ez + own * np.abs(h)
-        slope = act.backward(np.ones_like(h), h)
+        slope = act.backward(np.ones_like(h), act.kept(z, h))
         layers.append(_Layer(h, eh, slope, _slope_error(problem.activation, z, ez, eh, eps)))
     raise AssertionError("a network has at least one layer")
 

@@ -8,6 +8,7 @@ average, named in the docstring; `refbp.numdiff` reports such points. What is co
 derivative zero, and only `ArgMax`, whose output is a name rather than a quantity, has none at all.
 """
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -65,6 +66,30 @@ class Tanh(Operation):
 
     def rule(self, k: int, inputs: Sequence[Variable], G: Variable) -> Variable:
         return G * (1 - self.output**2)
+
+
+class Softplus(Operation):
+    r"""Softplus :math:`\log(1 + e^x)`; :math:`f' = \sigma(x)`."""
+
+    symbol = "softplus"
+
+    def f(self, x: np.ndarray) -> np.ndarray:
+        return activations.softplus(x)
+
+    def rule(self, k: int, inputs: Sequence[Variable], G: Variable) -> Variable:
+        return G * logistic(inputs[0])
+
+
+class NormalCdf(Operation):
+    r"""Normal distribution function :math:`\Phi(x)`; :math:`f' = e^{-x^2/2} / \sqrt{2\pi}`."""
+
+    symbol = "normal_cdf"
+
+    def f(self, x: np.ndarray) -> np.ndarray:
+        return activations.normal_cdf(x)
+
+    def rule(self, k: int, inputs: Sequence[Variable], G: Variable) -> Variable:
+        return G * exp(-(inputs[0] ** 2) / 2) / math.sqrt(2 * math.pi)
 
 
 class Relu(Operation):
@@ -247,6 +272,7 @@ class ArgMax(Operation):
 
 
 exp, log, logistic, tanh = Exp.apply, Log.apply, Logistic.apply, Tanh.apply
+softplus, normal_cdf = Softplus.apply, NormalCdf.apply
 relu, step, softmax, log_softmax = Relu.apply, Step.apply, Softmax.apply, LogSoftmax.apply
 cross_entropy, squared_error = CrossEntropy.apply, SquaredError.apply
 binary_cross_entropy, poisson = BinaryCrossEntropy.apply, Poisson.apply

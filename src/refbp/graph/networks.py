@@ -9,20 +9,17 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
+from refbp.activations import ACTIVATIONS, HIDDEN_ACTIVATIONS
+from refbp.graph import functions
 from refbp.graph.arithmetic import mean, reduce_sum, squared_norm
 from refbp.graph.functions import (
     binary_cross_entropy,
     cross_entropy,
-    logistic,
     poisson,
     relu,
     squared_error,
-    tanh,
 )
 from refbp.graph.variables import Graph, Variable, add_up, constant, variable
-
-ACTIVATIONS = {"relu": relu, "logistic": logistic, "tanh": tanh}
-"""Operations of the hidden activations that need one; "identity" needs none."""
 
 LOSSES = {
     "squared_error": squared_error,
@@ -65,8 +62,12 @@ def network(J: Variable, weights: Sequence[Variable], biases: Sequence[Variable]
 
 
 def activate(z: Variable, activation: str, name: str) -> Variable:
-    """Apply a hidden activation."""
-    return z if activation == "identity" else ACTIVATIONS[activation](z).called(name)
+    """Apply a hidden activation, composed of operations; the identity leaves z as it is."""
+    formula = ACTIVATIONS[activation].formula
+    if formula is None:
+        raise ValueError(f"{activation!r} is no hidden activation; those are {', '.join(HIDDEN_ACTIVATIONS)}")
+    h = formula(functions, z)
+    return h if h is z else h.called(name)
 
 
 def section_6_5_7(n: int, n_in: int, n_h: int, n_out: int, lam: float) -> Network:

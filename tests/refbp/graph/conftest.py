@@ -4,6 +4,7 @@ They are fixtures that return functions, so that `test_planted_faults.py` can pu
 checks that the right ones pass. They last for the session, since Hypothesis calls a test many times.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
@@ -16,7 +17,8 @@ from refbp.graph.variables import Variable
 
 STEP = 2.0**-8
 RTOL = 1e-8
-KINKS = ("relu", "step", "max", "winners")
+SIGNS, ORDERS = ("relu", "step"), ("max", "winners")
+"""Operations with kinks: where an element changes its sign, and where two change places."""
 
 
 class Kink(Exception):
@@ -36,14 +38,15 @@ def extrapolated(f: Callable[[np.longdouble], np.ndarray]) -> np.ndarray:
 
 
 def pieces(net: graph.Graph) -> list[Variable]:
-    """List what decides on which smooth piece the variables of a graph are."""
-    return [v.inputs[0] for v in net if v.operation is not None and v.operation.symbol in KINKS]
-
-
-def piece(a: np.ndarray) -> np.ndarray:
-    """Describe a piece: the signs, and which elements are equal or in order."""
-    flat = a.ravel()
-    return np.concatenate([np.sign(flat), np.sign(flat[:, np.newaxis] - flat).ravel()])
+    """List what decides on which smooth piece the variables of a graph are: no sign among them changes on it."""
+    found = []
+    for v in net:
+        if v.operation is not None and v.operation.symbol in SIGNS:
+            found.append(v.inputs[0])
+        elif v.operation is not None and v.operation.symbol in ORDERS:
+            column = graph.reshape(v.inputs[0], to=(math.prod(v.inputs[0].shape), 1))
+            found.append(column - column.T)
+    return found
 
 
 def at(
@@ -55,7 +58,7 @@ def at(
     def points(t: np.longdouble) -> tuple[np.ndarray, list[np.ndarray]]:
         moved = {x: np.asarray(values[x], np.longdouble) + t * v for x, v in zip(params, vs, strict=True)}
         found = graph.evaluate([*targets, *kinks], {**values, **moved}).values
-        return np.concatenate([np.ravel(a) for a in found[: len(targets)]]), [piece(a) for a in found[len(targets) :]]
+        return np.concatenate([np.ravel(a) for a in found[: len(targets)]]), [np.sign(a) for a in found[len(targets) :]]
 
     here = points(np.longdouble(0))[1]
 
@@ -186,6 +189,8 @@ def check_against_jax() -> Callable[..., None]:
         "log": lambda op, a: jnp.log(a),
         "logistic": lambda op, a: jax.nn.sigmoid(a),
         "tanh": lambda op, a: jnp.tanh(a),
+        "softplus": lambda op, a: jax.nn.softplus(a),
+        "normal_cdf": lambda op, a: jax.scipy.stats.norm.cdf(a),
         "relu": lambda op, a: jax.nn.relu(a),
         "softmax": lambda op, a: jax.nn.softmax(a),
         "log_softmax": lambda op, a: jax.nn.log_softmax(a),

@@ -1,5 +1,7 @@
 """Every operation: number, shape, first and second derivative against differences."""
 
+from statistics import NormalDist
+
 import numpy as np
 import pytest
 
@@ -42,7 +44,16 @@ CASES = {
     "outer": [(outer(V2, V3), [V2, V3]), (outer(SCALAR, V3), [SCALAR, V3])],
     **{
         f.__self__.symbol: [(f(A), [A]), (f(ROW), [ROW])]
-        for f in (graph.exp, graph.log, graph.logistic, graph.tanh, graph.softmax, graph.log_softmax)
+        for f in (
+            graph.exp,
+            graph.log,
+            graph.logistic,
+            graph.tanh,
+            graph.softplus,
+            graph.normal_cdf,
+            graph.softmax,
+            graph.log_softmax,
+        )
     },
     "relu": [(graph.relu(A - 1.0), [A])],
     "step": [(graph.step(A - 1.0) * A, [A])],
@@ -88,6 +99,8 @@ def test_rule(symbol, values, check_derivatives):
         (graph.log(A), np.log),
         (graph.logistic(A), lambda a: 1 / (1 + np.exp(-a))),
         (graph.tanh(A), np.tanh),
+        (graph.softplus(A), lambda a: np.log(1 + np.exp(a))),
+        (graph.normal_cdf(A), np.vectorize(NormalDist().cdf)),
         (graph.relu(A - 1.0), lambda a: np.where(a > 1, a - 1, 0)),
         (graph.step(A - 1.0), lambda a: np.where(a > 1, 1.0, 0.0)),
         (graph.softmax(A), lambda a: np.exp(a) / np.exp(a).sum(axis=1, keepdims=True)),
