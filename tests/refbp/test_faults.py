@@ -45,15 +45,19 @@ FAULTS = {
         Fault("walk_text.equations", '"{w1} {x}" + f" + {{b1}}{one_t}" * b1', '"{w1} {x}"'),
     ],
     8: [
-        Fault("cost.Cost.training", "sum(layer.deltas for layer in layers)", "0"),
-        Fault("cost.Cost.inference", "n_out + max(n_out, n_in)", "n_out"),
+        Fault("accounting.cost.Cost.training", "sum(layer.deltas for layer in layers)", "0"),
+        Fault("accounting.cost.Cost.inference", "n_out + max(n_out, n_in)", "n_out"),
         Fault("graph.trace", "occupied -= size(owner(a), itemsize)", "pass"),
     ],
     9: [Fault("graph.hessian_vector_product", "gradients[x] * v", "gradients[x]")],
     10: [
-        Fault("partition.data_parallel", "add_up([gradients[p] for p in same], same[0].shape)", "gradients[same[0]]"),
-        Fault("placement.Partition.traffic", "size(v) * self.itemsize", "size(v)"),
-        Fault("partition.within", "way.memory > limit", "way.memory > 2 * limit"),
+        Fault(
+            "accounting.partition.data_parallel",
+            "add_up([gradients[p] for p in same], same[0].shape)",
+            "gradients[same[0]]",
+        ),
+        Fault("accounting.placement.Partition.traffic", "size(v) * self.itemsize", "size(v)"),
+        Fault("accounting.partition.within", "way.memory > limit", "way.memory > 2 * limit"),
     ],
     11: [
         Fault("graph.get_inputs", "list(v.inputs)", "list(v.inputs)[::-1]"),
@@ -94,14 +98,14 @@ FAULTS = {
         Fault("graph.section_6_5_7", "relu(U1)", "functions.tanh(U1)"),
     ],
     21: [
-        Fault("memory.fused_memory", "MOMENTS[cost.optimizer] * parameters", "0"),
-        Fault("cost.Cost.weights", "layer.n_in * layer.n_out", "layer.parameters"),
-        Fault("cost.Cost.layers", "product if layers else 0", "product"),
+        Fault("accounting.memory.fused_memory", "MOMENTS[cost.optimizer] * parameters", "0"),
+        Fault("accounting.cost.Cost.weights", "layer.n_in * layer.n_out", "layer.parameters"),
+        Fault("accounting.cost.Cost.layers", "product if layers else 0", "product"),
         Fault("graph.arithmetic.MatMul.multiply_adds", "math.prod(a + b[1:])", "math.prod(a)"),
         Fault("graph.trace", "occupied -= size(owner(a), itemsize)", "pass"),
     ],
     22: [
-        Fault("one_hidden_layer.backward", "ACTIVATIONS[phi].backward(np.ones_like(f.h), f.h)", "np.ones_like(f.h)"),
+        Fault("one_hidden_layer.backward", "act.backward(np.ones_like(f.h), act.kept(f.z, f.h))", "np.ones_like(f.h)"),
         Fault("one_hidden_layer.alternate", "p.copy()", "p"),
         Fault("one_hidden_layer.backward", "ds_dw1 = lam * f.w1", "ds_dw1 = lam * f.w1; f.w1[...] -= 0.1 * ds_dw1"),
     ],
