@@ -21,7 +21,8 @@ Slides
 Deep Learning
     I. Goodfellow, Y. Bengio, A. Courville, *Deep Learning*, section 6.5.
 Adam
-    D. Kingma, J. Ba, "Adam: a method for stochastic optimization", arXiv:1412.6980.
+    D. Kingma, J. Ba, "Adam: a method for stochastic optimization", arXiv:1412.6980. AdamW is from I. Loshchilov,
+    F. Hutter, "Decoupled weight decay regularization", arXiv:1711.05101.
 
 Reading order
 -------------
@@ -77,7 +78,7 @@ from refbp.numdiff import (
     directional,
     numerical_gradient,
 )
-from refbp.optimizers import SGD, Adam
+from refbp.optimizers import SGD, Adam, AdamW
 from refbp.penalties import PENALTIES, Penalty
 from refbp.scoring import accuracy, r2, scorer
 from refbp.training import History, Stopping, initialize, train
@@ -89,6 +90,7 @@ __all__ = [
     "SGD",
     "Activation",
     "Adam",
+    "AdamW",
     "Factored",
     "ForwardPass",
     "GradcheckError",

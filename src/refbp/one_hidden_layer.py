@@ -281,7 +281,7 @@ def alternate(
         As in `forward`.
     params : dict
         From "w1", "w2" and, with biases, "b1", "b2" to arrays [read].
-    optimizer : SGD or Adam
+    optimizer : SGD, Adam or AdamW
     n_steps : int
 
     Returns

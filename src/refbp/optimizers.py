@@ -1,12 +1,14 @@
-r"""What is done with the gradient: SGD with momentum, and Adam.
+r"""What is done with the gradient: SGD with momentum, Adam and AdamW.
 
 "Back-propagation refers only to the method for computing the gradient, while another algorithm, such as SGD,
 is used to perform learning using this gradient" (Deep Learning, section 6.5, introduction). The optimizers
 know nothing of networks: they see a list of parameter arrays and a list of gradients in the same order.
 
-The order of every product and sum is scikit-learn's, so that the parameters agree to the last bit.
+The order of every product and sum in SGD and Adam is scikit-learn's, so that the parameters agree to the last
+bit. AdamW agrees with PyTorch's, to rounding.
 """
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -110,8 +112,8 @@ class Adam:
         \eta_t = \eta \frac{\sqrt{1 - \beta_2^t}}{1 - \beta_1^t}, \quad
         \theta \leftarrow \theta - \eta_t \frac{m}{\sqrt{v} + \epsilon}
 
-    :math:`\epsilon` is added to the uncorrected :math:`\sqrt v`, unlike the paper's algorithm 1. The weight
-    decay has come in with the gradient (this is not AdamW).
+    :math:`\epsilon` is added to the uncorrected :math:`\sqrt v`, unlike the paper's algorithm 1. The penalty
+    has come in with the gradient; `AdamW` decays the weights apart from it.
 
     Parameters
     ----------
@@ -172,7 +174,11 @@ class Adam:
         # scikit-learn.
         self.learning_rate = self.learning_rate_init * np.sqrt(1 - self.beta_2**self.t) / (1 - self.beta_1**self.t)
         for p, m, v in zip(params, self.ms, self.vs, strict=True):
-            p += -self.learning_rate * m / (np.sqrt(v) + self.epsilon)
+            p += -self.learning_rate * m / (np.sqrt(v) + self.step_epsilon())
+
+    def step_epsilon(self) -> float:
+        """Return what step t adds to the root."""
+        return self.epsilon
 
     def iteration_ends(self, time_step: int) -> None:
         """Do nothing, whatever ``time_step`` is: Adam has no schedule over epochs."""
@@ -180,3 +186,76 @@ class Adam:
     def trigger_stopping(self) -> bool:
         """Answer that it is time to stop."""
         return True
+
+
+class AdamW(Adam):
+    r"""Adam with decoupled weight decay (I. Loshchilov, F. Hutter, arXiv:1711.05101, algorithm 2), as in PyTorch.
+
+    With :math:`m, v` as in `Adam` and the decay :math:`\lambda`:
+
+    .. math::
+        \theta \leftarrow (1 - \eta \lambda) \, \theta, \qquad
+        \theta \leftarrow \theta
+        - \frac{\eta}{1 - \beta_1^t} \, \frac{m}{\sqrt{v} / \sqrt{1 - \beta_2^t} + \epsilon}
+
+    Here :math:`\epsilon` is added to the corrected root. Multiplying numerator and denominator by
+    :math:`\sqrt{1 - \beta_2^t}` gives the step of `Adam` with :math:`\epsilon_t = \epsilon \sqrt{1 - \beta_2^t}`
+    in the place of :math:`\epsilon`, and so it is computed.
+
+    The decay does not pass through the moments. So it differs from the L2 penalty of `refbp.penalties`, which
+    comes with the gradient and may be used beside it. Like the penalty, it acts on the weight matrices and not
+    on the biases. ``torch.optim.AdamW`` decays every parameter it is given; for the same result its biases belong
+    in a parameter group with ``weight_decay=0``.
+
+    Parameters
+    ----------
+    learning_rate : float
+        :math:`\eta`.
+    beta_1, beta_2 : float in [0, 1)
+    epsilon : float
+    weight_decay : float
+        :math:`\lambda`.
+
+    Attributes
+    ----------
+    learning_rate, learning_rate_init, t, ms, vs
+        As in `Adam`.
+
+    Examples
+    --------
+    Without a gradient, only the matrix shrinks:
+
+    >>> w, b = np.array([[1.0]]), np.array([1.0])
+    >>> AdamW(0.5, weight_decay=0.25).step([w, b], [np.zeros((1, 1)), np.zeros(1)])
+    >>> w, b
+    (array([[0.875]]), array([1.]))
+    """
+
+    def __init__(
+        self,
+        learning_rate: float = 0.001,
+        *,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        weight_decay: float = 0.01,
+    ) -> None:
+        super().__init__(learning_rate, beta_1=beta_1, beta_2=beta_2, epsilon=epsilon)
+        self.weight_decay = weight_decay
+
+    def step(self, params: Sequence[np.ndarray], grads: Sequence[np.ndarray]) -> None:
+        """Decay the matrices among the parameters, then make Adam's step; in place.
+
+        Parameters
+        ----------
+        params : list of arrays [read+write]
+        grads : list of arrays of the same shapes [read]
+        """
+        for p in params:
+            if p.ndim == 2:
+                p *= 1 - self.learning_rate_init * self.weight_decay
+        super().step(params, grads)
+
+    def step_epsilon(self) -> float:
+        r"""Return :math:`\epsilon_t = \epsilon \sqrt{1 - \beta_2^t}`."""
+        return self.epsilon * math.sqrt(1 - self.beta_2**self.t)

@@ -122,7 +122,7 @@ def train(
     Parameters
     ----------
     weights, biases : lists of (n_in, n_out) and (n_out,) arrays [read+write]
-    optimizer : SGD or Adam
+    optimizer : SGD, Adam or AdamW
         Changed by the steps it makes.
     x, y : (n, n_in) and (n, n_out) arrays [read]
         For the two log losses ``y`` may be bool.

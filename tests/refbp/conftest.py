@@ -187,6 +187,25 @@ def check_optimizer() -> Callable[[Any, Any], None]:
     return check
 
 
+@pytest.fixture
+def check_adamw_by_hand() -> Callable[..., None]:
+    """Check two steps of AdamW: betas 1/2 and 15/16, rate 1/2, epsilon 1, decay 1/2, gradients 2 then 0."""
+
+    def check(make: Callable[..., Any]) -> None:
+        weight, bias = np.ones((1, 1)), np.ones(1)
+        adamw = make(0.5, beta_1=0.5, beta_2=15 / 16, epsilon=1.0, weight_decay=0.5)
+        adamw.step([weight, bias], [np.full((1, 1), 2.0), np.full(1, 2.0)])
+        # m = 1, v = 1/4; corrected, divided by 1/2 and 1/16, they are 2 and 4. The step is 1/2 * 2 / (2 + 1) = 1/3.
+        np.testing.assert_allclose([weight[0, 0], bias[0]], [3 / 4 - 1 / 3, 1 - 1 / 3], rtol=1e-15)
+        adamw.step([weight, bias], [np.zeros((1, 1)), np.zeros(1)])
+        # m = 1/2, v = 15/64; corrected, divided by 3/4 and 31/256, they are 2/3 and 60/31
+        step = 0.5 * (2 / 3) / (math.sqrt(60 / 31) + 1)
+        np.testing.assert_allclose(weight, [[0.75 * (3 / 4 - 1 / 3) - step]], rtol=1e-15)
+        np.testing.assert_allclose(bias, [1 - 1 / 3 - step], rtol=1e-15)
+
+    return check
+
+
 def one_hot(y: np.ndarray) -> np.ndarray:
     """Encode labels as scikit-learn's MLPClassifier does: bool, one column for two classes."""
     if y.ndim == 2:

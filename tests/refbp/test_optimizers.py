@@ -57,6 +57,10 @@ def test_adam_by_hand():
     np.testing.assert_allclose(theta, -0.5 - np.sqrt(7) / 3 * 0.5 / (np.sqrt(0.75) + 1), rtol=1e-15)
 
 
+def test_adamw_by_hand(check_adamw_by_hand):
+    check_adamw_by_hand(refbp.AdamW)
+
+
 @pytest.mark.parametrize("schedule", ["constant", "invscaling", "adaptive"])
 def test_schedules_are_scikit_learns(schedule, sklearn_optimizers):
     comp = refbp.SGD(0.3, schedule=schedule, power_t=0.7)
@@ -77,7 +81,7 @@ def test_adaptive_divides_by_five_and_gives_up():
     assert sgd.learning_rate == pytest.approx(4e-7)
 
 
-@pytest.mark.parametrize("optimizer", [refbp.SGD(), refbp.Adam()], ids=["sgd", "adam"])
+@pytest.mark.parametrize("optimizer", [refbp.SGD(), refbp.Adam(), refbp.AdamW()], ids=["sgd", "adam", "adamw"])
 def test_float32_parameters_stay_float32(optimizer):
     theta = np.ones(3, dtype=np.float32)
     optimizer.step([theta], [np.ones(3, dtype=np.float32)])
