@@ -3,13 +3,16 @@
 Each fault is a small change of the right code, put through the check that the right code passes elsewhere.
 """
 
+import math
+
 import numpy as np
 import pytest
 
 import refbp
 import refbp.mlp
 import refbp.training
-from refbp.activations import ACTIVATIONS
+from refbp.activations import ACTIVATIONS, logistic, normal_cdf, softplus
+from refbp.activations.rectifiers import elu, elu_derivative
 from refbp.losses import LOSSES
 from refbp.penalties import Penalty
 
@@ -46,11 +49,60 @@ def test_softmax_without_its_largest_subtracted(check_activation):
         ("logistic", lambda dh, h: dh * h),
         ("softmax", lambda dh, h: dh * h * (1 - h)),
         ("exp", lambda dh, h: dh),
+        ("leaky_relu", lambda dh, z: np.where(z > 0, dh, 0)),
+        ("elu", lambda dh, z: dh * elu(z)),
+        ("selu", lambda dh, z: dh * elu_derivative(z)),
+        ("softplus", lambda dh, z: dh * np.tanh(z)),
+        ("gelu", lambda dh, z: dh * normal_cdf(z)),
+        ("silu", lambda dh, z: dh * logistic(z)),
+        ("silu", lambda dh, z: dh * logistic(z) * (1 + z * logistic(z))),
+        ("mish", lambda dh, z: dh * np.tanh(softplus(z))),
+        ("mish", lambda dh, z: dh * (np.tanh(softplus(z)) + z * (1 - np.tanh(softplus(z)) ** 2))),
     ],
 )
 def test_wrong_derivative(name, backward, check_activation):
     with pytest.raises(AssertionError, match="gradient check failed"):
         check_activation(name, ACTIVATIONS[name]._replace(backward=backward))
+
+
+@pytest.mark.parametrize("name", [name for name, act in ACTIVATIONS.items() if act.keeps == "input"])
+def test_derivative_at_the_output_instead_of_the_input(name, check_activation):
+    """Rules that give the same on both sides of zero are those of leaky_relu alone: its output has the sign of z."""
+    faulty = ACTIVATIONS[name]._replace(keeps="output")
+    if name == "leaky_relu":
+        check_activation(name, faulty)
+        return
+    with pytest.raises(AssertionError, match="gradient check failed"):
+        check_activation(name, faulty)
+
+
+@pytest.mark.parametrize(
+    ("name", "forward"),
+    [
+        ("gelu", lambda z: z / 2 * (1 + np.tanh(math.sqrt(2 / math.pi) * (z + 0.044715 * z**3)))),
+        ("gelu", lambda z: z * logistic(1.702 * z)),
+        ("mish", lambda z: z * np.tanh(np.log(2 + np.exp(z)))),
+        ("softplus", lambda z: np.log2(1 + np.exp(z))),
+        ("leaky_relu", lambda z: np.where(z > 0, z, 0.1 * z)),
+        ("elu", ACTIVATIONS["selu"].forward),
+        ("selu", lambda z: 1.0507 * np.where(z > 0, z, 1.67326 * np.expm1(np.minimum(z, 0)))),
+    ],
+)
+def test_wrong_function(name, forward, check_activation):
+    with pytest.raises(AssertionError, match="Not equal to tolerance"):
+        check_activation(name, ACTIVATIONS[name]._replace(forward=forward))
+
+
+@pytest.mark.parametrize(
+    ("name", "forward"),
+    [
+        ("softplus", lambda z: np.log(1 + np.exp(z))),
+        ("silu", lambda z: z * np.exp(z) / (1 + np.exp(z))),
+    ],
+)
+def test_overflow(name, forward, check_activation):
+    with pytest.raises((AssertionError, RuntimeWarning), match=r"extreme argument|overflow"):
+        check_activation(name, ACTIVATIONS[name]._replace(forward=forward))
 
 
 # ---- the backward pass ----
@@ -218,6 +270,57 @@ def test_nesterov(faulty, check_optimizer):
     sklearn_optimizers = pytest.importorskip("sklearn.neural_network._stochastic_optimizers")
     with pytest.raises(AssertionError):
         check_optimizer(faulty(0.1), lambda params: sklearn_optimizers.SGDOptimizer(params, 0.1))
+
+
+class CoupledDecay(refbp.AdamW):
+    """Decays by way of the gradient: Adam with an L2 penalty."""
+
+    def step(self, params, grads):
+        coupled = [g + self.weight_decay * p if p.ndim == 2 else g for p, g in zip(params, grads, strict=True)]
+        refbp.Adam.step(self, params, coupled)
+
+
+class DecayedBiases(refbp.AdamW):
+    """Decays every parameter."""
+
+    def step(self, params, grads):
+        for p in params:
+            p *= 1 - self.learning_rate_init * self.weight_decay * (p.ndim == 1)
+        super().step(params, grads)
+
+
+class DecayByTheCorrectedRate(refbp.AdamW):
+    """Takes the learning rate with the bias correction in it for the decay."""
+
+    def step(self, params, grads):
+        corrected = self.learning_rate
+        for p in params:
+            if p.ndim == 2:
+                p *= 1 - corrected * self.weight_decay
+        refbp.Adam.step(self, params, grads)
+
+
+class UncorrectedRoot(refbp.AdamW):
+    """Adds epsilon to the uncorrected root, as Adam does."""
+
+    def step_epsilon(self):
+        return self.epsilon
+
+
+class UncorrectedMoments(refbp.AdamW):
+    """Leaves out the bias correction."""
+
+    def step(self, params, grads):
+        self.t = 10**9
+        super().step(params, grads)
+
+
+@pytest.mark.parametrize(
+    "faulty", [CoupledDecay, DecayedBiases, DecayByTheCorrectedRate, UncorrectedRoot, UncorrectedMoments]
+)
+def test_adamw(faulty, check_adamw_by_hand):
+    with pytest.raises(AssertionError, match="Not equal to tolerance"):
+        check_adamw_by_hand(faulty)
 
 
 # ---- complete runs ----

@@ -44,6 +44,25 @@ def test_wrong_rule(symbol, check_network, monkeypatch):
         check_network()
 
 
+@pytest.mark.parametrize(
+    ("symbol", "activation", "rule"),
+    [
+        ("normal_cdf", "gelu", lambda op, k, inputs, G: G * graph.exp(-(inputs[0] ** 2) / 2)),
+        ("softplus", "softplus", lambda op, k, inputs, G: G * op.output),
+        ("logistic", "silu", lambda op, k, inputs, G: G * op.output),
+        ("softplus", "mish", lambda op, k, inputs, G: G * graph.tanh(op.output)),
+        ("relu", "leaky_relu", lambda op, k, inputs, G: G),
+        ("exp", "elu", lambda op, k, inputs, G: G),
+        ("exp", "selu", lambda op, k, inputs, G: G),
+    ],
+)
+def test_wrong_rule_inside_of_an_activation(symbol, activation, rule, check_network, monkeypatch):
+    check_network(activation)
+    monkeypatch.setattr(OPERATIONS[symbol], "rule", rule)
+    with pytest.raises(AssertionError, match="first derivative"):
+        check_network(activation)
+
+
 def test_relu_turned(check_network, monkeypatch):
     monkeypatch.setattr(OPERATIONS["relu"], "rule", lambda op, k, inputs, G: G * graph.step(-inputs[0]))
     with pytest.raises(AssertionError, match="first derivative"):
