@@ -13,9 +13,9 @@ from refbp.accounting.cost import Cost
 from refbp.accounting.partition import compare, data_parallel, largest_minibatch, parameters, pipeline
 from refbp.accounting.partition import given as wanting_values
 from refbp.accounting.placement import run
+from refbp.activations import HIDDEN_ACTIVATIONS
 
 SIZES = (6, 9, 5, 7, 3)
-HIDDEN = ["relu", "logistic", "tanh", "identity"]
 LOSSES = ["squared_error", "poisson", "log_loss"]
 
 
@@ -33,7 +33,7 @@ def mlp(sizes=SIZES, activation="relu", loss="squared_error", weight_decay=0.5, 
 BUILDS = {
     **{
         f"{activation}, {loss}": mlp(activation=activation, loss=loss)
-        for activation in ["relu", "logistic", "tanh", "identity"]
+        for activation in HIDDEN_ACTIVATIONS
         for loss in LOSSES
     },
     "scikit-learn": mlp(penalty="scikit_learn"),
@@ -117,7 +117,7 @@ def test_pipeline_costs_what_its_layers_cost(sizes, n, data):
     assert sum(load.data for load in way.loads) == 8 * n * (sizes[0] + sizes[-1])
 
 
-@pytest.mark.parametrize("activation", ["relu", "logistic", "tanh"])
+@pytest.mark.parametrize("activation", [name for name in HIDDEN_ACTIVATIONS if name != "identity"])
 @pytest.mark.parametrize("devices", [2, 3, 4])
 def test_pipeline_sends_the_rows_of_the_cuts(devices, activation):
     """Activations to the next stage, their gradients back; else only single numbers of the penalty and of J."""
