@@ -16,6 +16,9 @@ For :math:`m` rows, layer :math:`l` with a weight matrix of :math:`n_{l-1} \time
     \;\text{ multiply-adds, and keeps }\;
     \underbrace{m \, n_l}_{H_l} + \underbrace{m \, n_l}_{\Delta_l} \;\text{ numbers.}
 
+An activation whose rule reads its input, such as gelu, keeps :math:`Z_l` as well, another :math:`m \, n_l`
+numbers for each hidden layer, which are not counted here.
+
 The first layer needs no gradient by its input. Sums of biases and all that is done element by element are of a
 lower order and not counted. What programs hold on top of this is in `refbp.accounting.memory`.
 """

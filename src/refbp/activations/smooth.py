@@ -45,9 +45,13 @@ def softplus_derivative(z: np.ndarray) -> np.ndarray:
 def normal_cdf(z: np.ndarray) -> np.ndarray:
     r"""Compute :math:`\Phi(z) = \frac12 \mathrm{erfc}(-z/\sqrt 2)`, the probability of a normal variable below z.
 
-    In float64, whatever the type of z; the result has the type of z.
+    Python's erfc takes its argument :math:`x = -z/\sqrt 2` in float64. For large z it magnifies the rounding of x by
+    :math:`z^2`, so the part that was rounded off is put back, with the derivative :math:`-2 e^{-x^2} / \sqrt\pi`.
     """
-    return erfc(-np.clip(z, -FAR, FAR) / math.sqrt(2)).astype(z.dtype) / 2
+    x = -np.clip(z, -FAR, FAR) * np.sqrt(np.longdouble(0.5))
+    rounded = x.astype(np.float64)
+    rest = (x - rounded) * -2 * np.exp(-(x**2)) / math.sqrt(math.pi)
+    return ((erfc(rounded) + rest) / 2).astype(z.dtype)
 
 
 erfc = np.vectorize(math.erfc, otypes=[np.float64])
