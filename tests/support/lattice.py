@@ -6,10 +6,11 @@ from itertools import pairwise, product
 import numpy as np
 
 from fastbp.compiler.target import TARGET
+from fastbp.kernels.functions import activations
 from fastbp.kernels.vectors.types import lanes
 
 DTYPES = (np.float32, np.float64)
-HIDDEN = ("identity", "relu", "tanh", "logistic")
+HIDDEN = activations.HIDDEN
 PRIME = 37
 
 
