@@ -1,262 +1,34 @@
-"""Backward pass of a dense layer on plain arrays: `linear_backward` and `linear_backward_update`.
-
-The two phases of `step`, for one layer and without a network around it: rows first
-(dx, with the old weights), then tiles (dw, applied at once or stored).
-"""
+"""Backward pass of a dense layer on plain arrays: `linear_backward` and `linear_backward_update`."""
 
 import math
-from itertools import accumulate
-from typing import NamedTuple
+import warnings
+from collections.abc import Sequence
 
 import numpy as np
 
-from fastbp.compiler.jit import inner, jit
 from fastbp.kernels.functions.activations import ACTIVATIONS, CODES, HIDDEN
 from fastbp.kernels.functions.optimizers import MOST_SCALARS, RULE_CODES, RULES, Optimizer
 from fastbp.kernels.layers.arguments import check_disjoint, check_matrix, check_output, check_vector
+from fastbp.kernels.layers.backward_phases import run_phases, scalars_of_step
 from fastbp.kernels.layers.state import LinearState
-from fastbp.kernels.memory import workspace
-from fastbp.kernels.shares import begin_shares, end_shares, next_share, run_shares
-from fastbp.kernels.tiles.epilogue import activation_gradient_panel
-from fastbp.kernels.tiles.gemm import gemm_panel, panel_count, panel_parts, panel_vectors
-from fastbp.kernels.tiles.microkernel import MR, NV, gemm_tile_transposed, panel_width
-from fastbp.kernels.tiles.panels import pack_rows, unpack_rows
-from fastbp.kernels.tiles.update import Step, step_scalars, sum_rows, update_tile
-from fastbp.kernels.vectors.simd import address_pointer, at, pointer
-from fastbp.kernels.vectors.types import lanes
-from fastbp.threads.jobs import choose_threads
+from fastbp.kernels.tiles.update import Step
 
 __all__ = ["linear_backward", "linear_backward_update"]
 
 STORE = RULE_CODES["store"]
-_CHUNK = 192  # rows whose share of dx is in cache at a time
-_KC = 192
-_SHARES = 2  # of a phase for each thread
-
 _FROM_OUTPUT = tuple(name for name in HIDDEN if not ACTIVATIONS[name].needs_slopes)
 
 
-class _Shape(NamedTuple):
-    rows: int
-    n_in: int
-    n_out: int
-
-
-class _Operands(NamedTuple):
-    """Addresses, and strides in elements (row, column) where an operand may have any."""
-
-    dz: int
-    dz_strides: tuple[int, int]
-    x: int
-    x_strides: tuple[int, int]
-    w: int
-    w_strides: tuple[int, int]
-
-
-class _Targets(NamedTuple):
-    """Addresses of what a tile of the gradient changes: matrices (n_in, n_out) and vectors (n_out,), contiguous."""
-
-    w: int
-    b: int
-    m_w: int
-    m_b: int
-    v_w: int
-    v_b: int
-
-
-class _Panels(NamedTuple):
-    """Operands in panel order."""
-
-    dz: np.ndarray
-    x: np.ndarray
-    transposed: np.ndarray
-
-
-@jit
-def _scalars(rule, settings, t):
-    """The numbers of step `t`."""
-    return step_scalars(rule, pointer(settings), t)
-
-
-@jit
-def _transpose_phase(shape, operands, panels, thread, shares):
-    """What one thread packs of w^T, in panels."""
-    like, table = pointer(panels.transposed), pointer(shares)
-    width = panel_width(like)
-    w, (row, column) = address_pointer(operands.w, like), operands.w_strides
-    begin_shares(table)
-    first, end = next_share(table)
-    while first < end:
-        for panel in range(first, end):
-            columns = min(width, shape.n_in - panel * width)
-            target = at(like, panel * shape.n_out * width)
-            pack_rows(shape.n_out, columns, w, panel * width * row, column, row, target, 0)
-        first, end = next_share(table)
-    return end_shares(table, thread)
-
-
-@inner
-def _rows(shape, operands, panels, scratch, dx, stride, first, end, activation, kc):
-    """Rows ``first:end`` (multiples of MR but for the last) of the packed operands, and of dx."""
-    like = pointer(scratch)
-    width = panel_width(like)
-    x, dz = pointer(panels.x), pointer(panels.dz)
-    x_source, dz_source = address_pointer(operands.x, like), address_pointer(operands.dz, like)
-    (x_row, x_column), (dz_row, dz_column) = operands.x_strides, operands.dz_strides
-    for row in range(first, end, _CHUNK):
-        count = min(_CHUNK, end - row)
-        place = row * width
-        pack_rows(count, shape.n_in, x_source, row * x_row, x_row, x_column, at(x, place), stride)
-        pack_rows(count, shape.n_out, dz_source, row * dz_row, dz_row, dz_column, at(dz, place), stride)
-        for panel in range(panel_count(shape.n_in, like)):
-            columns = shape.n_in - panel * width
-            w_panel = at(pointer(panels.transposed), panel * shape.n_out * width)
-            parts = panel_parts(shape.n_in, panel, like)
-            padded = (count + MR - 1) // MR * MR
-            gemm_panel(shape.n_out, parts, at(dz, place), stride, w_panel, like, 0, padded, kc)
-            activation_gradient_panel(activation, columns, like, at(x, panel * stride + place), None, 0, count)
-            target = at(address_pointer(dx, like), row * shape.n_in + panel * width)
-            unpack_rows(count, min(width, columns), like, 0, target, shape.n_in)
-
-
-@jit
-def _row_phase(shape, operands, panels, scratch, dx, stride, thread, shares, activation, kc):
-    """What one thread does of the packed operands' rows, and of dx."""
-    table = pointer(shares)
-    begin_shares(table)
-    first, end = next_share(table)
-    while first < end:
-        _rows(shape, operands, panels, scratch, dx, stride, first * MR, min(end * MR, shape.rows), activation, kc)
-        first, end = next_share(table)
-    return end_shares(table, thread)
-
-
-@inner
-def _update(rows, vectors, columns, n_out, scratch, step, moments, decays, w, m, v):
-    """Fetch a tile of the weights and moments, apply the gradient in `scratch` to it, and write it back."""
-    tile = MR * panel_width(scratch)
-    w_tile, m_tile, v_tile = at(scratch, tile), at(scratch, 2 * tile), at(scratch, 3 * tile)
-    pack_rows(rows, columns, w, 0, n_out, 1, w_tile, 0)
-    if step.rule != STORE:
-        pack_rows(rows, columns, m, 0, n_out, 1, m_tile, 0)
-    if moments > 1:
-        pack_rows(rows, columns, v, 0, n_out, 1, v_tile, 0)
-    update_tile(step, rows, vectors, scratch, w_tile, m_tile, v_tile, decays)
-    unpack_rows(rows, columns, m_tile, 0, m, n_out)
-    if step.rule != STORE:
-        unpack_rows(rows, columns, w_tile, 0, w, n_out)
-    if moments > 1:
-        unpack_rows(rows, columns, v_tile, 0, v, n_out)
-
-
-@inner
-def _tiles(shape, panels, targets, scratch, stride, first, end, step, moments):
-    """Tiles of MR rows of dw from tile row `first` to `end`; the one after the last row of dw is db."""
-    acc = pointer(scratch)
-    width = panel_width(acc)
-    x, dz = pointer(panels.x), pointer(panels.dz)
-    for panel in range(panel_count(shape.n_out, acc)):
-        vectors = panel_vectors(shape.n_out, panel, acc)
-        columns = min(width, shape.n_out - panel * width)
-        dz_panel = at(dz, panel * stride)
-        for row in range(first * MR, end * MR, MR):
-            rows = min(MR, shape.n_in - row)
-            if rows <= 0:
-                sum_rows(shape.rows, vectors, dz_panel, acc)
-                rows, decays, place = 1, 0.0, panel * width
-                w, m, v = targets.b, targets.m_b, targets.v_b
-            else:
-                column = at(x, row // width * stride + row % width)
-                gemm_tile_transposed(panel_parts(columns, 0, acc), shape.rows, column, dz_panel, acc, False)
-                decays, place = 1.0, row * shape.n_out + panel * width
-                w, m, v = targets.w, targets.m_w, targets.v_w
-            _update(
-                rows,
-                vectors,
-                columns,
-                shape.n_out,
-                acc,
-                step,
-                moments,
-                decays,
-                at(address_pointer(w, acc), place),
-                at(address_pointer(m, acc), place),
-                at(address_pointer(v, acc), place),
-            )
-
-
-@jit
-def _tile_phase(shape, panels, targets, scratch, stride, thread, shares, step, moments):
-    """What one thread does of dw and db."""
-    table = pointer(shares)
-    begin_shares(table)
-    first, end = next_share(table)
-    while first < end:
-        _tiles(shape, panels, targets, scratch, stride, first, end, step, moments)
-        first, end = next_share(table)
-    return end_shares(table, thread)
-
-
-def _strides(array: np.ndarray) -> tuple[int, int]:
-    return array.strides[0] // array.itemsize, array.strides[1] // array.itemsize
-
-
-def _run(
-    dz: np.ndarray,
-    x: np.ndarray,
-    w: np.ndarray,
-    updated: tuple[np.ndarray | None, ...],
-    step: Step,
-    moments: int,
-    activation: str | None,
-    n_threads: int | None,
-) -> np.ndarray:
-    """Both phases; returns dx. `updated` are the arrays of `_Targets`."""
-    dtype = dz.dtype
-    shape = _Shape(x.shape[0], *w.shape)
-    width = NV * lanes(dtype)
-    kc = max(_KC // width, 1) * width
-    row_tiles, in_tiles = math.ceil(shape.rows / MR), math.ceil(shape.n_in / MR) + 1
-    in_panels, out_panels = math.ceil(shape.n_in / width), math.ceil(shape.n_out / width)
-    stride = (row_tiles * MR + 1) * width
-    operands = _Operands(dz.ctypes.data, _strides(dz), x.ctypes.data, _strides(x), w.ctypes.data, _strides(w))
-    targets = _Targets(*(0 if array is None else array.ctypes.data for array in updated))
-    flops = 4.0 * shape.rows * shape.n_in * shape.n_out
-    count = choose_threads(n_threads, flops, max(row_tiles, in_tiles))
-    each_scratch = max(4 * MR, _CHUNK + MR) * width
-    sizes = [out_panels * stride, in_panels * stride, in_panels * shape.n_out * width, *[each_scratch] * count]
-    dx = np.empty((shape.rows, shape.n_in), dtype=dtype)
-    out = dx.ctypes.data
-    code = CODES["identity" if activation is None else activation]
-
-    with workspace(sum(sizes), dtype) as memory:
-        pieces = [memory[end - size : end] for size, end in zip(sizes, accumulate(sizes), strict=True)]
-        panels, scratch = _Panels(*pieces[:3]), pieces[3:]
-
-        def transpose(thread: int, shares: np.ndarray) -> bool:
-            return _transpose_phase(shape, operands, panels, thread, shares)
-
-        def rows(thread: int, shares: np.ndarray) -> bool:
-            return _row_phase(shape, operands, panels, scratch[thread], out, stride, thread, shares, code, kc)
-
-        def tiles(thread: int, shares: np.ndarray) -> bool:
-            return _tile_phase(shape, panels, targets, scratch[thread], stride, thread, shares, step, moments)
-
-        for phase, units in ((transpose, in_panels), (rows, row_tiles), (tiles, in_tiles)):
-            run_shares(phase, units, _SHARES, count, flops, (dz, x, w, dx, *updated))
-    return dx
-
-
 def _check_inputs(
-    dz: object, x: object, w: object, activation: str | None
+    dz: np.ndarray, x: np.ndarray, w: np.ndarray, x_activation: str | None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     dz = check_matrix("dz", dz)
     x = check_matrix("x", x, dz.dtype, (dz.shape[0], None))
     w = check_matrix("w", w, dz.dtype, (x.shape[1], dz.shape[1]))
     if dz.shape[0] == 0 or w.size == 0:
         raise ValueError(f"dz, x and w must not be empty, got shapes {dz.shape}, {x.shape} and {w.shape}")
-    if activation is not None and activation not in _FROM_OUTPUT:
-        raise ValueError(f"activation must be None or one of {_FROM_OUTPUT}, got {activation!r}")
+    if x_activation is not None and x_activation not in _FROM_OUTPUT:
+        raise ValueError(f"x_activation must be None or one of {_FROM_OUTPUT}, got {x_activation!r}")
     return dz, x, w
 
 
@@ -266,14 +38,49 @@ def _check_number(name: str, value: float, lowest: float) -> float:
     return float(value)
 
 
+def _renamed(activation: str | None, x_activation: str | None) -> str | None:
+    """Return the value of a parameter that is given under its old name or its new one."""
+    if activation is None:
+        return x_activation
+    warnings.warn(
+        "activation was renamed to x_activation; the old name goes in fastbp 0.7", DeprecationWarning, stacklevel=3
+    )
+    if x_activation is not None:
+        raise ValueError("x_activation and activation are one parameter: give one of them")
+    return activation
+
+
+def _check_results(
+    out: Sequence[np.ndarray] | None, shapes: dict[str, tuple[int, ...]], inputs: dict[str, np.ndarray | None]
+) -> list[np.ndarray]:
+    """Return the arrays of `out`, or new ones; refuse those of other shapes or that overlap something else."""
+    dtype = next(array.dtype for array in inputs.values() if array is not None)
+    if out is None:
+        return [np.empty(shape, dtype=dtype) for shape in shapes.values()]
+    if len(out) != len(shapes):
+        raise ValueError(f"out must be {len(shapes)} arrays ({', '.join(shapes)}), got {len(out)}")
+    named = {f"out {name}": array for name, array in zip(shapes, out, strict=True)}
+    for (name, array), shape in zip(named.items(), shapes.values(), strict=True):
+        if len(shape) == 2:
+            check_matrix(name, array, dtype, shape)
+        else:
+            check_vector(name, array, dtype, shape[0])
+        check_output(name, array)
+        others = {other: value for other, value in named.items() if other != name}
+        check_disjoint(name, array, {**inputs, **others})
+    return list(out)
+
+
 def linear_backward(
     dz: np.ndarray,
     x: np.ndarray,
     w: np.ndarray,
     *,
-    activation: str | None = None,
+    x_activation: str | None = None,
     weight_decay: float = 0.0,
+    out: Sequence[np.ndarray] | None = None,
     n_threads: int | None = None,
+    activation: str | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Gradients of a dense layer ``z = x . w + b``, activation gradient and weight decay included.
 
@@ -290,14 +97,18 @@ def linear_backward(
         Input of the layer, of the same dtype; any strides.
     w : ndarray, (n_in, n_out), [read]
         Weights, of the same dtype; any strides.
-    activation : {None, "identity", "relu", "tanh", "logistic"}
-        If `x` is the output of that activation, dx is the gradient with respect to the activation's input: act' is
+    x_activation : {None, "identity", "relu", "tanh", "logistic"}
+        The activation whose output `x` is. dx is then the gradient with respect to that activation's input: act' is
         computed from x. The derivative of ReLU at 0 is 0.
     weight_decay : float
         Added to dw as ``weight_decay * w``: the gradient of ``weight_decay / 2 * sum(w**2)``. Biases are not decayed.
+    out : (ndarray, ndarray, ndarray), [write], optional
+        C-contiguous arrays for dx, dw and db, which overlap nothing else. Their old content is never read.
     n_threads : int, optional
         Number of threads; -1 for all CPUs, None to choose by the size. The results are the same, bit by bit, for any
         number.
+    activation
+        Old name of `x_activation`.
 
     Returns
     -------
@@ -316,14 +127,16 @@ def linear_backward(
     -----
     Goodfellow, Bengio and Courville, "Deep Learning", section 6.5.6: the two rules of a matrix product.
     """
-    dz, x, w = _check_inputs(dz, x, w, activation)
+    x_activation = _renamed(activation, x_activation)
+    dz, x, w = _check_inputs(dz, x, w, x_activation)
     weight_decay = _check_number("weight_decay", weight_decay, 0.0)
+    shapes = {"dx": x.shape, "dw": w.shape, "db": (w.shape[1],)}
+    dx, dw, db = _check_results(out, shapes, {"dz": dz, "x": x, "w": w})
     w = np.ascontiguousarray(w)
-    dw, db = np.empty_like(w), np.empty(w.shape[1], dtype=w.dtype)
     # Biases are not decayed: what stands in for them is multiplied by 0.
     updated = w, np.zeros_like(db), dw, db, None, None
     step = Step(STORE, (0.0,) * MOST_SCALARS, 1.0, weight_decay)
-    dx = _run(dz, x, w, updated, step, 1, activation, n_threads)
+    run_phases(dz, x, w, updated, step, 1, CODES[x_activation or "identity"], n_threads, dx)
     return dx, dw, db
 
 
@@ -335,10 +148,12 @@ def linear_backward_update(
     state: LinearState,
     *,
     optimizer: Optimizer,
-    activation: str | None = None,
+    x_activation: str | None = None,
     weight_decay: float = 0.0,
     batch_weight: float = 1.0,
+    out: np.ndarray | None = None,
     n_threads: int | None = None,
+    activation: str | None = None,
 ) -> np.ndarray:
     """Backward pass of a dense layer and one optimizer step on its parameters, without a gradient in memory.
 
@@ -362,20 +177,24 @@ def linear_backward_update(
         Moments of `w` and `b`, and the number of steps made.
     optimizer : SGD, Adam or AdamW
         Settings.
-    activation : {None, "identity", "relu", "tanh", "logistic"}
-        If `x` is the output of that activation, dx is the gradient with respect to the activation's input.
+    x_activation : {None, "identity", "relu", "tanh", "logistic"}
+        The activation whose output `x` is. dx is then the gradient with respect to that activation's input.
     weight_decay : float
         Strength of the penalty ``weight_decay / (2 * batch_weight) * sum(w**2)``. Biases are not decayed.
     batch_weight : float
         Divides the gradient: the number of rows, or the sum of their weights, if dz is that of a sum over rows.
+    out : ndarray, (n, n_in), [write], optional
+        C-contiguous array for dx, which overlaps nothing else.
     n_threads : int, optional
         Number of threads; -1 for all CPUs, None to choose by the size. The results are the same, bit by bit, for any
         number.
+    activation
+        Old name of `x_activation`.
 
     Returns
     -------
     ndarray, (n, n_in)
-        dx.
+        dx: `out`, or a new array.
 
     Raises
     ------
@@ -383,7 +202,8 @@ def linear_backward_update(
         As `linear_backward`, and if what is to be written is not writeable, not contiguous, or overlaps something else.
         Nothing has been changed then.
     """
-    dz, x, _ = _check_inputs(dz, x, w, activation)
+    x_activation = _renamed(activation, x_activation)
+    dz, x, _ = _check_inputs(dz, x, w, x_activation)
     weight_decay = _check_number("weight_decay", weight_decay, 0.0)
     if not (math.isfinite(batch_weight) and batch_weight != 0.0):
         raise ValueError(f"batch_weight must be a finite number other than 0, got {batch_weight!r}")
@@ -395,10 +215,12 @@ def linear_backward_update(
         check_output(name, array)
         others = {other: value for other, value in written.items() if other != name}
         check_disjoint(name, array, {**others, "dz": dz, "x": x})
+    outs = None if out is None else (out,)
+    (dx,) = _check_results(outs, {"dx": x.shape}, {"dz": dz, "x": x, **written})
     second = (state.v_w, state.v_b) if moments > 1 else (None, None)
     code = RULE_CODES[optimizer.rule]
-    scalars = _scalars(code, optimizer.numbers(optimizer.learning_rate), state.t + 1)
-    step = Step(code, scalars, 1.0 / batch_weight, weight_decay)
-    dx = _run(dz, x, w, (w, b, state.m_w, state.m_b, *second), step, moments, activation, n_threads)
+    scalars = scalars_of_step(code, optimizer.numbers(optimizer.learning_rate), state.t + 1)
+    step, updated = Step(code, scalars, 1.0 / batch_weight, weight_decay), (w, b, state.m_w, state.m_b, *second)
+    run_phases(dz, x, w, updated, step, moments, CODES[x_activation or "identity"], n_threads, dx)
     state.t += 1
     return dx
