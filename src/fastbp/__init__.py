@@ -10,18 +10,21 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from fastbp import kernels
     from fastbp.estimators import MLPClassifier, MLPRegressor
-    from fastbp.kernels.functions.optimizers import SGD, Adam
+    from fastbp.kernels.functions.optimizers import SGD, Adam, AdamW
     from fastbp.mlp import MLP
     from fastbp.patching import get_patch_names, patch_sklearn, sklearn_is_patched, unpatch_sklearn
-    from fastbp.training.fit import EpochReport, watch
+    from fastbp.training.fit import EpochReport, History, Stopping, watch
 
 __all__ = [
     "MLP",
     "SGD",
     "Adam",
+    "AdamW",
     "EpochReport",
+    "History",
     "MLPClassifier",
     "MLPRegressor",
+    "Stopping",
     "__version__",
     "get_patch_names",
     "kernels",
@@ -35,9 +38,12 @@ _HOMES = {
     "MLP": "fastbp.mlp",
     "SGD": "fastbp.kernels.functions.optimizers",
     "Adam": "fastbp.kernels.functions.optimizers",
+    "AdamW": "fastbp.kernels.functions.optimizers",
     "EpochReport": "fastbp.training.progress",
+    "History": "fastbp.training.fit",
     "MLPClassifier": "fastbp.estimators",
     "MLPRegressor": "fastbp.estimators",
+    "Stopping": "fastbp.training.fit",
     "get_patch_names": "fastbp.patching",
     "patch_sklearn": "fastbp.patching",
     "sklearn_is_patched": "fastbp.patching",

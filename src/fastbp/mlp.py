@@ -1,45 +1,29 @@
 """`MLP`: a network without scikit-learn. NumPy and Numba are all it needs."""
 
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Self
 
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
 
 from fastbp.kernels.functions.activations import HIDDEN
 from fastbp.kernels.functions.losses import LOSSES
-from fastbp.kernels.functions.optimizers import Adam, Optimizer
+from fastbp.kernels.functions.optimizers import SGD, Adam, Optimizer
+from fastbp.kernels.passes.loss import mean_loss
 from fastbp.network.initialization import glorot_uniform
+from fastbp.network.inputs import as_dtype, as_layer_sizes, as_samples, as_training_samples, check_count, one_of
 from fastbp.network.optimizer_state import OptimizerState
 from fastbp.network.prediction import predict
-from fastbp.network.spec import Network, Recipe, Samples
+from fastbp.network.spec import Network, Precision, Recipe, Samples
 from fastbp.storage import npz
 from fastbp.threads.jobs import choose_threads
-from fastbp.training.fit import History, Stopping, train
+from fastbp.training.fit import Evaluate, History, Stopping, train
 
 __all__ = ["MLP"]
 
 _DEFAULT_BATCH = 200
-
-
-def _one_of(name: str, value: str, choices: tuple[str, ...]) -> str:
-    if value not in choices:
-        raise ValueError(f"{name} must be one of {choices}, got {value!r}")
-    return value
-
-
-def _float_dtype(dtype: object) -> np.dtype:
-    result = np.dtype(dtype)  # type: ignore[call-overload]
-    if result not in (np.dtype(np.float32), np.dtype(np.float64)):
-        raise ValueError(f"dtype must be float32 or float64, got {result}")
-    return result
-
-
-def _units(layer_sizes: object) -> tuple[int, ...]:
-    sizes = tuple(int(size) for size in layer_sizes)  # type: ignore[attr-defined]
-    if len(sizes) < 2 or min(sizes) < 1:
-        raise ValueError(f"layer_sizes must be at least two positive integers, got {layer_sizes!r}")
-    return sizes
 
 
 class MLP:
@@ -49,8 +33,9 @@ class MLP:
     ----------
     layer_sizes : sequence of int
         Inputs, units of the hidden layers, outputs: ``(784, 256, 10)``.
-    activation : {"relu", "tanh", "logistic", "identity"}
-        Of the hidden layers.
+    activation : str
+        Of the hidden layers: "relu", "tanh", "logistic", "identity", "gelu", "silu", "mish", "selu", "elu",
+        "leaky_relu" or "softplus". The last seven are PyTorch's functions of these names, with its default settings.
     loss : {"squared_error", "poisson", "log_loss", "binary_log_loss"}
         What is minimized, and with it the activation of the output layer: identity, exp, softmax, or logistic (each
         output a yes or no of its own).
@@ -62,8 +47,10 @@ class MLP:
 
     Attributes
     ----------
+    layer_sizes : tuple of int
+        Units of the input and of each layer.
     weights : tuple of ndarray, (n_in, n_out)
-        Views into one buffer; change them in place at will.
+        Views into one buffer. Their values may be changed in place.
     biases : tuple of ndarray, (n_out,)
         Views into the same buffer.
     history : History
@@ -83,24 +70,23 @@ class MLP:
 
     def __init__(
         self,
-        layer_sizes: object,
+        layer_sizes: Sequence[int],
         *,
         activation: str = "relu",
         loss: str = "squared_error",
-        dtype: object = "float32",
+        dtype: DTypeLike = "float32",
         seed: int | None = None,
     ) -> None:
-        self.layer_sizes = _units(layer_sizes)
-        self.activation = _one_of("activation", activation, HIDDEN)
-        self.loss = _one_of("loss", loss, tuple(LOSSES))
-        self.dtype = _float_dtype(dtype)
+        sizes = as_layer_sizes(layer_sizes)
+        activation, loss = one_of("activation", activation, HIDDEN), one_of("loss", loss, tuple(LOSSES))
+        self._network = Network(sizes, activation, loss, Precision.of(as_dtype(dtype)))
         self.seed = seed
-        shapes = list(pairwise(self.layer_sizes))
-        sizes = [n_in * n_out for n_in, n_out in shapes] + [n_out for _, n_out in shapes]
-        self._parameters = np.empty(sum(sizes), dtype=self.dtype)
-        parts = np.split(self._parameters, np.cumsum(sizes)[:-1])
-        self.weights = tuple(part.reshape(shape) for part, shape in zip(parts, shapes, strict=False))
-        self.biases = tuple(parts[len(shapes) :])
+        shapes = list(pairwise(sizes))
+        counts = [n_in * n_out for n_in, n_out in shapes] + [n_out for _, n_out in shapes]
+        self._parameters = np.empty(sum(counts), dtype=self.dtype)
+        parts = np.split(self._parameters, np.cumsum(counts)[:-1])
+        self._weights = tuple(part.reshape(shape) for part, shape in zip(parts, shapes, strict=False))
+        self._biases = tuple(parts[len(shapes) :])
         self.reset()
 
     def reset(self) -> None:
@@ -120,6 +106,36 @@ class MLP:
         )
 
     @property
+    def layer_sizes(self) -> tuple[int, ...]:
+        """Units of the input and of each layer."""
+        return self._network.sizes
+
+    @property
+    def activation(self) -> str:
+        """Name of the hidden layers' activation."""
+        return self._network.activation
+
+    @property
+    def loss(self) -> str:
+        """Name of the loss."""
+        return self._network.loss
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Type of weights, moments and all arithmetic."""
+        return self._network.precision.master
+
+    @property
+    def weights(self) -> tuple[np.ndarray, ...]:
+        """Weight matrices, (n_in, n_out): views into one buffer."""
+        return self._weights
+
+    @property
+    def biases(self) -> tuple[np.ndarray, ...]:
+        """Bias vectors, (n_out,): views into the same buffer."""
+        return self._biases
+
+    @property
     def optimizer(self) -> Optimizer | None:
         """Optimizer of the last training."""
         return None if self._state is None else self._state.optimizer
@@ -127,20 +143,21 @@ class MLP:
     @property
     def output(self) -> str:
         """Name of the output layer's activation."""
-        return LOSSES[self.loss].output
+        return self._network.output
 
     def fit(
         self,
-        x: np.ndarray,
-        y: np.ndarray,
+        x: ArrayLike,
+        y: ArrayLike,
         *,
         epochs: int = 200,
         batch_size: int = _DEFAULT_BATCH,
         optimizer: Optimizer | None = None,
         weight_decay: float = 0.0,
-        sample_weight: np.ndarray | None = None,
+        sample_weight: ArrayLike | None = None,
         shuffle: bool = True,
         stopping: Stopping | None = None,
+        validation: tuple[ArrayLike, ArrayLike] | None = None,
         n_threads: int | None = None,
         verbose: bool = False,
     ) -> Self:
@@ -166,6 +183,9 @@ class MLP:
             Whether the rows are taken in a new random order at every epoch.
         stopping : Stopping, optional
             When lack of improvement ends the training. Never, if omitted.
+        validation : (x, y), optional [read]
+            Samples and targets that are not trained on. Improvement is then judged by the loss on these, without the
+            penalty; ``history.validation_scores`` are its negatives, and the weights of the best epoch remain.
         n_threads : int, optional
             Number of threads; -1 for all CPUs, None to choose by the size of a minibatch. The result does not depend
             on it.
@@ -179,6 +199,8 @@ class MLP:
 
         Raises
         ------
+        TypeError
+            If an argument is of a wrong type.
         ValueError
             If an argument is out of range, shapes do not fit, the data are not finite, or the training diverges.
 
@@ -187,27 +209,31 @@ class MLP:
         UserWarning
             If Ctrl-C ended the training; the weights reached so far are kept.
         """
-        checked = self._check_data(x, y, sample_weight)
-        _positive_int("epochs", epochs)
-        _check_settings(batch_size, weight_decay, n_threads)
+        samples = as_training_samples(self._network, x, y, sample_weight)
+        evaluate = self._evaluation(validation, n_threads)
+        if not isinstance(stopping, Stopping | None):
+            raise TypeError(f"stopping must be a Stopping or None, got {stopping!r}")
+        recipe = _recipe(samples, epochs, batch_size, weight_decay, n_threads)
+        state = OptimizerState(_settings(optimizer))
         self.reset()
-        self._state = OptimizerState(Adam() if optimizer is None else optimizer)
-        self._train(checked, epochs, batch_size, weight_decay, shuffle, stopping, n_threads, verbose)
+        self._state = state
+        self._train(samples, recipe, epochs, shuffle, stopping, evaluate, verbose=verbose)
         return self
 
     def partial_fit(
         self,
-        x: np.ndarray,
-        y: np.ndarray,
+        x: ArrayLike,
+        y: ArrayLike,
         *,
+        epochs: int = 1,
         batch_size: int = _DEFAULT_BATCH,
         optimizer: Optimizer | None = None,
         weight_decay: float = 0.0,
-        sample_weight: np.ndarray | None = None,
+        sample_weight: ArrayLike | None = None,
         shuffle: bool = True,
         n_threads: int | None = None,
     ) -> Self:
-        """Train one more epoch, from the weights and moments as they are.
+        """Train some more epochs, from the weights and moments as they are.
 
         The parameters are those of `fit`; `optimizer` replaces the one in use, and its moments.
 
@@ -216,14 +242,14 @@ class MLP:
         MLP
             This network.
         """
-        checked = self._check_data(x, y, sample_weight)
-        _check_settings(batch_size, weight_decay, n_threads)
-        if optimizer is not None or self.optimizer is None:
-            self._state = OptimizerState(Adam() if optimizer is None else optimizer)
-        self._train(checked, 1, batch_size, weight_decay, shuffle, None, n_threads, verbose=False)
+        samples = as_training_samples(self._network, x, y, sample_weight)
+        recipe = _recipe(samples, epochs, batch_size, weight_decay, n_threads)
+        if optimizer is not None or self._state is None:
+            self._state = OptimizerState(_settings(optimizer))
+        self._train(samples, recipe, epochs, shuffle, None, None, verbose=False)
         return self
 
-    def predict(self, x: np.ndarray, *, n_threads: int | None = None) -> np.ndarray:
+    def predict(self, x: ArrayLike, *, n_threads: int | None = None) -> np.ndarray:
         """Return the outputs for some samples: values, rates or probabilities, as the loss has it.
 
         Parameters
@@ -240,7 +266,7 @@ class MLP:
         return predict(
             list(self.weights),
             list(self.biases),
-            self._check_samples(x),
+            as_samples(self._network, x),
             activation=self.activation,
             output=self.output,
             n_threads=n_threads,
@@ -291,82 +317,62 @@ class MLP:
         network.history = saved.history
         return network
 
-    def _check_samples(self, x: np.ndarray) -> np.ndarray:
-        x = np.asarray(x, dtype=self.dtype)
-        if x.ndim != 2 or x.shape[1] != self.layer_sizes[0]:
-            raise ValueError(f"x must have shape (n, {self.layer_sizes[0]}), got {x.shape}")
-        return x
+    def _evaluation(self, validation: tuple[ArrayLike, ArrayLike] | None, n_threads: int | None) -> Evaluate | None:
+        """Return the function that scores weights on a validation set."""
+        if validation is None:
+            return None
+        if not isinstance(validation, tuple | list) or len(validation) != 2:
+            raise TypeError(f"validation must be a pair (x, y), got {type(validation).__name__}")
+        held_out = as_training_samples(self._network, *validation, suffix=" of validation")
 
-    def _check_targets(self, y: np.ndarray, n: int) -> np.ndarray:
-        y = np.asarray(y)
-        n_out = self.layer_sizes[-1]
-        if self.loss == "log_loss" and y.ndim == 1 and np.issubdtype(y.dtype, np.integer):
-            if y.size and not (y.min() >= 0 and y.max() < n_out):
-                raise ValueError(f"y must hold class numbers from 0 to {n_out - 1}, got {y.min()} to {y.max()}")
-            y = y[:, None] == np.arange(n_out)
-        if y.ndim == 1:
-            y = y[:, None]
-        if y.shape != (n, n_out):
-            raise ValueError(f"y must have shape ({n}, {n_out}), got {y.shape}")
-        return np.ascontiguousarray(y, dtype=self.dtype)
+        def evaluate(weights: list[np.ndarray], biases: list[np.ndarray]) -> float:
+            output = predict(
+                weights, biases, held_out.x, activation=self.activation, output=self.output, n_threads=n_threads
+            )
+            return -mean_loss(self.loss, held_out.y, output)
 
-    def _check_data(
-        self, x: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-        x = self._check_samples(x)
-        if x.shape[0] == 0:
-            raise ValueError("x must have at least one row, got none")
-        y = self._check_targets(y, x.shape[0])
-        lowest = LOSSES[self.loss].lowest_target
-        if (y < lowest).any():
-            raise ValueError(f"y must not be below {lowest:g} for the loss {self.loss!r}, got {y.min()!r}")
-        named = {"x": x, "y": y}
-        if sample_weight is not None:
-            sample_weight = np.asarray(sample_weight, dtype=np.float64)
-            if sample_weight.shape != (x.shape[0],):
-                raise ValueError(f"sample_weight must have shape ({x.shape[0]},), got {sample_weight.shape}")
-            named["sample_weight"] = sample_weight
-        for name, array in named.items():
-            if not np.isfinite(array).all():
-                raise ValueError(f"{name} must be finite, got NaN or infinity")
-        return x, y, sample_weight
+        return evaluate
 
     def _train(
         self,
-        checked: tuple[np.ndarray, np.ndarray, np.ndarray | None],
+        samples: Samples,
+        recipe: Recipe,
         epochs: int,
-        batch_size: int,
-        weight_decay: float,
         shuffle: bool,
         stopping: Stopping | None,
-        n_threads: int | None,
+        evaluate: Evaluate | None,
+        *,
         verbose: bool,
     ) -> None:
-        x, y, sample_weight = checked
         assert self._state is not None
-        weights = list(self.weights)
         train(
-            Network.of(weights, self.activation, self.loss),
-            weights,
+            self._network,
+            list(self.weights),
             list(self.biases),
             self._state,
-            Samples(x, y, sample_weight),
-            Recipe(min(batch_size, x.shape[0]), weight_decay, n_threads),
+            samples,
+            recipe,
             max_epochs=epochs,
             rng=self._rng if shuffle else None,
             stopping=Stopping(n_iter_no_change=np.inf) if stopping is None else stopping,
             history=self.history,
+            evaluate=evaluate,
             verbose=verbose,
         )
 
 
-def _positive_int(name: str, value: int) -> None:
-    if not isinstance(value, int | np.integer) or value < 1:
-        raise ValueError(f"{name} must be a positive integer, got {value!r}")
+def _settings(optimizer: Optimizer | None) -> Optimizer:
+    if optimizer is None:
+        return Adam()
+    if not isinstance(optimizer, SGD | Adam):
+        raise TypeError(f"optimizer must be SGD, Adam or AdamW (such as fastbp.Adam(0.001)), got {optimizer!r}")
+    return optimizer
 
 
-def _check_settings(batch_size: int, weight_decay: float, n_threads: int | None) -> None:
-    _positive_int("batch_size", batch_size)
+def _recipe(samples: Samples, epochs: int, batch_size: int, weight_decay: float, n_threads: int | None) -> Recipe:
+    check_count("epochs", epochs)
+    check_count("batch_size", batch_size)
     if not weight_decay >= 0:
         raise ValueError(f"weight_decay must be a number >= 0, got {weight_decay!r}")
-    choose_threads(n_threads, 0.0, 1)
+    choose_threads(n_threads, 0.0, 1)  # raises if it is no number of threads
+    return Recipe(min(int(batch_size), samples.count), weight_decay, n_threads)

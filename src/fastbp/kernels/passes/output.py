@@ -34,7 +34,7 @@ from fastbp.kernels.vectors.simd import (
 )
 from fastbp.kernels.vectors.vmath import vexp
 
-__all__ = ["loss_gradient_rows", "output_scratch", "softmax_rows"]
+__all__ = ["add_loss", "loss_gradient_rows", "output_scratch", "softmax_rows"]
 
 
 def output_scratch(columns: int, width: int) -> int:
@@ -145,7 +145,7 @@ def softmax_rows(columns, z, stride, scratch, first_row, end_row):
 
 
 @intrinsic
-def _add_loss(typingctx, loss, total, y, output):
+def add_loss(typingctx, loss, total, y, output):
     """The losses of single elements added to `total`, and dz, a vector each; see `functions.losses`."""
 
     def codegen(context, builder, sig, args):
@@ -181,13 +181,13 @@ def _clipped_log(typingctx, p):
 
 @inner
 def _loss_gradient_columns(loss, columns, output, y, sums, factors, vectors):
-    """dz of some columns in the place of their output, rows as lanes; adds to the rows' losses (see `_add_loss`)."""
+    """dz of some columns in the place of their output, rows as lanes; adds to the rows' losses (see `add_loss`)."""
     width, lanes = panel_width(output), lanes_of(output)
     for v in range(0, vectors * lanes, lanes):
         total, factor = load(sums, v), load(factors, v)
         for place in range(v, columns * width, width):
             out, target = load(output, place), load(y, place)
-            total, gradient = _add_loss(loss, total, target, out)
+            total, gradient = add_loss(loss, total, target, out)
             store(output, place, gradient * factor)
         store(sums, v, total)
 

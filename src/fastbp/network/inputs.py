@@ -1,0 +1,115 @@
+"""What users of `fastbp.MLP` pass, checked and converted; errors name the argument, what was wanted and what came."""
+
+import math
+import operator
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
+
+from fastbp.kernels.functions.losses import LOSSES
+from fastbp.network.spec import Network, Samples
+
+__all__ = ["as_dtype", "as_layer_sizes", "as_samples", "as_training_samples", "check_count", "one_of"]
+
+
+def one_of(name: str, value: str, choices: Sequence[str]) -> str:
+    """Return `value` if it is one of the choices."""
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {tuple(choices)}, got {value!r}")
+    return value
+
+
+def check_count(name: str, value: int) -> None:
+    """Raise ValueError unless `value` is a positive integer."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        raise ValueError(f"{name} must be a positive integer, got {value!r}")
+
+
+def as_dtype(dtype: DTypeLike) -> np.dtype:
+    """Return float32 or float64."""
+    result = np.dtype(dtype)
+    if result not in (np.dtype(np.float32), np.dtype(np.float64)):
+        raise ValueError(f"dtype must be float32 or float64, got {result}")
+    return result
+
+
+def as_layer_sizes(layer_sizes: Iterable[int]) -> tuple[int, ...]:
+    """Return the units of the input and of each layer."""
+    wrong = f"layer_sizes must be a sequence of at least two positive integers, got {layer_sizes!r}"
+    if isinstance(layer_sizes, str) or not isinstance(layer_sizes, Iterable):
+        raise TypeError(wrong)
+    given = list(layer_sizes)
+    try:
+        sizes = tuple(operator.index(size) for size in given)
+    except TypeError:
+        raise TypeError(wrong) from None
+    if any(isinstance(size, bool | np.bool_) for size in given):
+        raise TypeError(wrong)
+    if len(sizes) < 2 or min(sizes) < 1:
+        raise ValueError(wrong)
+    return sizes
+
+
+def _real(name: str, values: ArrayLike) -> np.ndarray:
+    array = np.asarray(values)
+    if array.dtype.kind == "c":
+        raise TypeError(f"{name} must be real, got {array.dtype}")
+    return array
+
+
+def as_samples(network: Network, x: ArrayLike, name: str = "x") -> np.ndarray:
+    """Return samples as a matrix of the network's type."""
+    array = np.asarray(_real(name, x), dtype=network.precision.master)
+    if array.ndim != 2 or array.shape[1] != network.sizes[0]:
+        raise ValueError(f"{name} must have shape (n, {network.sizes[0]}), got {array.shape}")
+    return array
+
+
+def _as_targets(network: Network, y: ArrayLike, n: int, name: str) -> np.ndarray:
+    array, n_out = _real(name, y), network.sizes[-1]
+    if network.loss == "log_loss" and array.ndim == 1 and np.issubdtype(array.dtype, np.integer):
+        if array.size and not (array.min() >= 0 and array.max() < n_out):
+            raise ValueError(
+                f"{name} must hold class numbers from 0 to {n_out - 1}, got {array.min()} to {array.max()}"
+            )
+        array = array[:, None] == np.arange(n_out)
+    if array.ndim == 1:
+        array = array[:, None]
+    if array.shape != (n, n_out):
+        raise ValueError(f"{name} must have shape ({n}, {n_out}), got {array.shape}")
+    return np.ascontiguousarray(array, dtype=network.precision.master)
+
+
+def as_training_samples(
+    network: Network, x: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None, *, suffix: str = ""
+) -> Samples:
+    """Return samples to train on or to validate with; names in errors end with `suffix`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If shapes do not fit, or values are not finite or outside of the loss's domain.
+    """
+    names = f"x{suffix}", f"y{suffix}", f"sample_weight{suffix}"
+    samples = as_samples(network, x, names[0])
+    n = samples.shape[0]
+    if n == 0:
+        raise ValueError(f"{names[0]} must have at least one row, got none")
+    targets = _as_targets(network, y, n, names[1])
+    weight: np.ndarray | None = None
+    if sample_weight is not None:
+        weight = np.asarray(_real(names[2], sample_weight), dtype=np.float64)
+        if weight.shape != (n,):
+            raise ValueError(f"{names[2]} must have shape ({n},), got {weight.shape}")
+    arrays: tuple[Any, ...] = (samples, targets, weight)
+    for name, array in zip(names, arrays, strict=True):
+        if array is not None and not np.isfinite(array).all():
+            raise ValueError(f"{name} must be finite, got NaN or infinity")
+    lowest = LOSSES[network.loss].lowest_target
+    if lowest > -math.inf and targets.min() < lowest:
+        raise ValueError(
+            f"{names[1]} must not be below {lowest:g} for the loss {network.loss!r}, got {targets.min():g}"
+        )
+    return Samples(samples, targets, weight)
