@@ -85,7 +85,7 @@ class History:
     stop_reason: StopReason | None = None
 
     def begin(self, *, validated: bool) -> None:
-        """Prepare for a call of `train`; a change of criterion since the last call starts the count anew."""
+        """Prepare for a call of `train`, which is `validated` or not; a change of that restarts the count."""
         self.n_iter = 0
         self.stop_reason = None
         if validated and self.validation_scores is None:

@@ -38,7 +38,7 @@ class Activation(NamedTuple):
     glorot_factor: float = 6.0
 
     def kept(self, z: np.ndarray, h: np.ndarray) -> np.ndarray:
-        """Choose what `backward` reads, of the input and the output."""
+        """Choose what `backward` reads, of the input `z` and the output `h`."""
         return z if self.keeps == "input" else h
 
 

@@ -222,7 +222,7 @@ class SGD(_Settings):
         return "nesterov" if self.nesterov else "sgd"
 
     def rate_after_epoch(self, rate: float, time_step: int) -> float:
-        """Return the learning rate after an epoch; see the schedules."""
+        """Return the learning rate after an epoch, when `time_step` samples were seen; see the schedules."""
         return self.learning_rate / (time_step + 1) ** self.power_t if self.schedule == "invscaling" else rate
 
     def rate_after_stagnation(self, rate: float) -> tuple[float | None, str]:
