@@ -3,14 +3,13 @@ r"""The multi-layer perceptron, written to be read beside the textbook.
 This is the clean, minimal reference. As such:
 
 - it needs NumPy and the standard library, nothing else;
-- it says each thing once, in the words and symbols of the texts it cites, with the equation beside the line
+- it says each thing once, in the words and symbols of the texts it cites, with each equation beside the line
   that computes it;
 - it *defines* what a correct answer is: the equations, and the order in which scikit-learn 1.9 carries them
   out, so that a run from the same seed ends at the same numbers;
-- it carries the means to doubt itself: `refbp.numdiff` differentiates every formula a second way.
+- it can check itself: `refbp.numdiff` differentiates every formula a second way.
 
-It is not fast, it does not check its arguments, and it is not meant to be trained with in earnest: there is a
-package for that.
+It is not fast and does not check its arguments. To train a network, use fastbp.
 
 Texts cited
 -----------
@@ -30,12 +29,12 @@ Reading order
    `chain_rule` has its ``prod``, and `walk_text` writes it down.
 2. `activations`, `losses`, `penalties`: the three ingredients, each function with its derivative beside it.
 3. `mlp`: any depth, a minibatch of rows; forward, backward, and the objective they belong to.
-4. `optimizers`: what is done with the gradient ("another algorithm", as Deep Learning 6.5 insists).
+4. `optimizers`: how the gradient is used ("another algorithm", as Deep Learning 6.5 insists).
 5. `training`, `scoring`: epochs, minibatches, stopping.
-6. `numdiff`, `jacobians`: derivatives from function values, and what to answer where there are none.
-7. `gradient_checks`: a formula against them, and the element that is furthest off.
-8. `graph`: computational graphs and general back-propagation; a package of its own, ``from refbp import graph``.
-9. `draw`: these graphs as pictures; a package of its own, too, ``from refbp import draw``.
+6. `numdiff`, `jacobians`: derivatives from function values, and an error where there are none.
+7. `gradient_checks`: compare a formula with them, and report the element with the largest error.
+8. `graph`: computational graphs and general back-propagation; import it with ``from refbp import graph``.
+9. `draw`: pictures of these graphs; import it with ``from refbp import draw``.
 10. `accounting`: `cost` and `memory`, multiply-adds and bytes as numbers; `partition`, a graph on several devices,
     which `placement` cuts and runs.
 

@@ -1,4 +1,4 @@
-"""What a check of a gradient reports: the element that is furthest off, by the formula and by finite differences."""
+"""The report of a gradient check: the element with the largest error, by the formula and by finite differences."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,14 +29,14 @@ class Element:
 
 @dataclass(frozen=True)
 class GradcheckReport:
-    """What a check has found; printed, it is one line.
+    """The result of a check; it prints as one line.
 
     Attributes
     ----------
     check : str
         Which check.
     extent : str
-        What was compared: so many elements, or directions.
+        How many elements or directions were compared.
     error, rtol : float
         Largest relative error of an array, or along a direction; and what is allowed.
     worst : Element
@@ -73,14 +73,14 @@ class GradcheckError(AssertionError):
 
 
 def accept(report: GradcheckReport) -> GradcheckReport:
-    """Hand on a report that has passed, raise one that has not."""
+    """Return a report that has passed; raise one that has not."""
     if not report.passed:
         raise GradcheckError(str(report), report)
     return report
 
 
 def demand_gradient(params: Sequence[np.ndarray], grads: Sequence[np.ndarray], names: Sequence[str]) -> None:
-    """Refuse what has not the form of a gradient, and a gradient that a check would prove nothing about."""
+    """Reject arrays of the wrong shape, and gradients about which a check would prove nothing."""
     if len(grads) != len(params):
         raise GradcheckError(f"{len(grads)} gradients for {len(params)} parameter arrays")
     for name, p, g in zip(names, params, grads, strict=True):

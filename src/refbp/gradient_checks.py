@@ -1,11 +1,10 @@
 r"""Checks of a gradient against finite differences, and of second derivatives against those of the gradient.
 
-The formula says one thing, function values another: both are right, or one of them is not. A check that passes
-returns a `refbp.gradcheck_report.GradcheckReport`; one that fails raises it, in a `GradcheckError`, so that
-nobody can forget to look.
+A check that passes returns a `refbp.gradcheck_report.GradcheckReport`. One that fails raises a `GradcheckError`
+that holds the report, so that a failure cannot go unnoticed.
 
-The error of an array is relative to its norm. A difference that rounding alone may have made, in finite
-differences of a function of this size, is none.
+The error of an array is relative to its norm. A difference no larger than the rounding error of finite
+differences counts as zero.
 """
 
 from collections.abc import Callable, Sequence

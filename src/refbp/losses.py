@@ -15,7 +15,7 @@ There are two numbers for each loss, and they differ:
     outputs.
 *objective*
     computed from ``z`` ("unnormalized log probabilities"), never clipped, summed over the outputs. It is the
-    function that has ``o - y`` for its gradient, and hence what training really descends.
+    function whose gradient is ``o - y``, and so the one that training minimizes.
 
 For the squared error of :math:`k` outputs the objective is :math:`k` times the reported loss: scikit-learn
 1.9 reports the mean over outputs and follows the gradient of the sum.

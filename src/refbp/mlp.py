@@ -49,7 +49,7 @@ class ForwardPass(NamedTuple):
 
 
 class Gradients(NamedTuple):
-    """Gradients of the objective, and what was computed on the way.
+    """Gradients of the objective, and the intermediate deltas.
 
     Attributes
     ----------
@@ -261,17 +261,17 @@ def objective(
 
 
 def total(sample_weight: np.ndarray | None, n: int) -> float:
-    """Return S, what a minibatch weighs: the sum of its weights, or the number of its rows."""
+    """Return S, the weight of a minibatch: the sum of its sample weights, or its number of rows."""
     return n if sample_weight is None else sample_weight.sum()
 
 
 def active_units(
     x: np.ndarray, weights: Sequence[np.ndarray], biases: Sequence[np.ndarray], activation: str
 ) -> np.ndarray:
-    """Say which linear piece of the network its parameters are on: the sign of every hidden pre-activation.
+    """Return the sign of every hidden pre-activation: the smooth piece of the network on which its parameters are.
 
     While this stays the same, J is a smooth function of the parameters; where it changes, a relu or another
-    piecewise activation crosses its kink. A zero is neither sign, so standing exactly on a kink is seen as well.
+    piecewise activation crosses its kink. Zero is a sign of its own, so that a point on a kink is recognized too.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-r"""Numerical derivatives: from function values alone, and never a number where there is no derivative.
+r"""Numerical derivatives from function values, with an error where there is no derivative.
 
 The partial derivative "measures how f changes as only the variable :math:`x_i` increases" (Deep Learning
 6.5.6, note 2). The central difference
@@ -14,10 +14,10 @@ exact or nearly so.
 
 "For some functions, the correct response is to report that the derivative of the function is undefined" (Deep
 Learning 6.5, introduction). At a kink the two slopes differ and D is a number in between, the same for every
-step: it converges, to nothing. So `derivative` looks at both slopes, shortens the step while a kink lies
-within it, and raises `UndefinedDerivativeError` if no step is short enough. A caller who can tell which smooth
-piece a point is on, as `refbp.active_units` can, gives that function as ``piece``; then kinks too weak to be
-seen in the values are seen as well.
+step: it converges, but not to a derivative. So `derivative` compares both slopes, shortens the step while a kink
+lies within it, and raises `UndefinedDerivativeError` if no step is short enough. A caller that knows which smooth
+piece a point is on, as `refbp.active_units` does, passes that function as ``piece``; then kinks too weak to
+show in the values are found as well.
 
 An analytic function needs no differences: `complex_step`.
 

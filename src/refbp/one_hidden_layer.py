@@ -5,12 +5,12 @@ weights multiply from the left: :math:`z = W^{(1)} x` with :math:`W^{(1)} \in \m
 :math:`o = W^{(2)} h` with :math:`W^{(2)} \in \mathbb R^{q \times h}`. (`refbp.mlp` writes the same with rows
 and the transposed weights, any depth.)
 
-The exercises of D2L are in it as well. With biases, :math:`z = W^{(1)} x + b^{(1)}` and
+The module includes D2L's exercises. With biases, :math:`z = W^{(1)} x + b^{(1)}` and
 :math:`o = W^{(2)} h + b^{(2)}`; they are not in the regularization term. And the input may be a matrix with an
 example in each of n columns: then so are z, h and o, and L is the mean over the examples. A gradient has the
 shape of its variable in any case.
 
-Here :math:`o` is what the network puts out before any output activation, and the loss takes it as it is: half
+Here :math:`o` is the output of the network without an output activation, and the loss is computed from it: half
 the squared error, or the cross-entropy on unnormalized log probabilities (Deep Learning, section 6.5.7).
 """
 

@@ -1,4 +1,4 @@
-r"""What is done with the gradient: SGD with momentum, Adam and AdamW.
+r"""Optimizers, which use the gradient: SGD with momentum, Adam and AdamW.
 
 "Back-propagation refers only to the method for computing the gradient, while another algorithm, such as SGD,
 is used to perform learning using this gradient" (Deep Learning, section 6.5, introduction). The optimizers
@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 
 SMALLEST_ADAPTIVE_LEARNING_RATE = 1e-6
-"""The adaptive schedule gives up when its learning rate is no larger than this."""
+"""The adaptive schedule stops when its learning rate is no larger than this."""
 
 
 class SGD:
@@ -94,7 +94,7 @@ class SGD:
             self.learning_rate = float(self.learning_rate_init) / (time_step + 1) ** self.power_t
 
     def trigger_stopping(self) -> bool:
-        """Answer whether to stop, as nothing improves; the adaptive schedule slows down while it can."""
+        """Return whether to stop when the loss no longer improves; first reduce an adaptive learning rate."""
         if self.schedule != "adaptive" or self.learning_rate <= SMALLEST_ADAPTIVE_LEARNING_RATE:
             return True
         self.learning_rate /= 5.0
@@ -170,8 +170,8 @@ class Adam:
         self.t += 1
         self.ms = [self.beta_1 * m + (1 - self.beta_1) * g for m, g in zip(ms, grads, strict=True)]
         self.vs = [self.beta_2 * v + (1 - self.beta_2) * (g**2) for v, g in zip(vs, grads, strict=True)]
-        # A NumPy float64, no Python float: it lifts the last products of a float32 step to float64, as in
-        # scikit-learn.
+        # A NumPy float64 and not a Python float, so that the last products of a float32 step are in float64, as
+        # in scikit-learn.
         self.learning_rate = self.learning_rate_init * np.sqrt(1 - self.beta_2**self.t) / (1 - self.beta_1**self.t)
         for p, m, v in zip(params, self.ms, self.vs, strict=True):
             p += -self.learning_rate * m / (np.sqrt(v) + self.step_epsilon())
@@ -184,7 +184,7 @@ class Adam:
         """Do nothing, whatever ``time_step`` is: Adam has no schedule over epochs."""
 
     def trigger_stopping(self) -> bool:
-        """Answer that it is time to stop."""
+        """Return True: stop when the loss no longer improves."""
         return True
 
 

@@ -1,10 +1,9 @@
-r"""Training: forward and backward in turn, minibatch after minibatch, until it stops paying.
+r"""Training: forward and backward passes in turn, one minibatch at a time, until the loss stops improving.
 
 After the initialization "perform forward propagation and back propagation alternately, and update model
 parameters according to the gradient" (D2L, "Training Deep Learning Model"): each uses the other's latest
-values. Everything between that sentence and a reproducible number - how parameters are drawn, how examples
-are shuffled, what the epoch's loss is, when to stop - is scikit-learn's recipe for its stochastic solvers, in
-the order in which it draws random numbers.
+values. The details - how parameters are drawn, how examples are shuffled, what the loss of an epoch is, when to
+stop - are those of scikit-learn's stochastic solvers, with random numbers drawn in the same order.
 
 A fit is `initialize`, then `train`. A warm start is `train` again with the same weights and `History`, and a
 new optimizer. A partial fit is `train` for one epoch with the same weights, `History` *and* optimizer.
@@ -35,7 +34,7 @@ DEFAULT_STOPPING = Stopping()
 
 @dataclass
 class History:
-    """What training has come to: updated by `train`, carried by the caller over warm starts and partial fits.
+    """The state of training: updated by `train`, and passed on by the caller for warm starts and partial fits.
 
     Attributes
     ----------
@@ -138,8 +137,8 @@ def train(
     stopping : Stopping
     sample_weight : (n,) array or None
     evaluate : callable or None
-        ``evaluate(weights, biases) -> float``, higher is better: early stopping by this score after every
-        epoch, and in the end the weights with the best score. See `refbp.scoring.scorer`.
+        ``evaluate(weights, biases) -> float``, higher is better. It is called after every epoch; training stops
+        early by this score and ends with the weights that had the best one. See `refbp.scoring.scorer`.
 
     Raises
     ------
@@ -148,9 +147,8 @@ def train(
 
     Notes
     -----
-    One difference from scikit-learn 1.9: at a warm start with early stopping, the best weights so
-    far are those handed in. scikit-learn loses them, because it trains on in the very arrays it had set
-    aside.
+    One difference from scikit-learn 1.9: at a warm start with early stopping, the best weights so far are those
+    passed in. scikit-learn loses them, because it goes on training in the arrays that hold them.
     """
     start_history(history, early_stopping=evaluate is not None)
     best = [p.copy() for p in weights + biases]
@@ -252,7 +250,7 @@ def permutation(n: int, rng: np.random.RandomState) -> np.ndarray:
 
 
 def slices(n: int, batch_size: int) -> list[slice]:
-    """Cut 0 ... n into minibatches.
+    """Split 0 ... n into minibatches.
 
     Examples
     --------
@@ -264,7 +262,7 @@ def slices(n: int, batch_size: int) -> list[slice]:
 
 
 def start_history(history: History, *, early_stopping: bool) -> None:
-    """Begin a call's own entries, and those a first call finds empty; the others carry on."""
+    """Reset the entries of a single call, and create those that a first call finds empty."""
     history.n_iter = 0
     history.stop_reason = "max_epochs"
     if not early_stopping:
@@ -285,7 +283,7 @@ def note_loss(history: History, tol: float) -> None:
 
 
 def note_score(history: History, score: float, tol: float) -> bool:
-    """Compare the last epoch's validation score with the best one; answer whether it is a new best."""
+    """Compare the last epoch's validation score with the best one; return whether it is a new best."""
     assert history.validation_scores is not None
     assert history.best_validation_score is not None
     history.validation_scores.append(score)

@@ -100,7 +100,7 @@ class Row(NamedTuple):
 
 
 def as_text(rows: list[Row]) -> str:
-    """Set the steps in columns."""
+    """Lay out the steps in columns."""
     symbol, equation, shape, _ = (max(map(len, column)) for column in zip(*rows, strict=True))
     return "\n".join(
         f"{row.symbol:<{symbol}} = {row.equation:<{equation}}  {row.shape:<{shape}}  norm {row.norm}" for row in rows
@@ -121,11 +121,11 @@ def as_latex(rows: list[Row]) -> str:
 
 
 WRITERS = {"text": (as_text, UNICODE), "markdown": (as_markdown, LATEX), "latex": (as_latex, LATEX)}
-"""How to set the steps, and in which spelling, for every markup."""
+"""The function that lays out the steps, and its spelling, for every markup."""
 
 
 def explain(values: Mapping[str, Any], markup: Markup, n_kinks: int) -> str:
-    """Write a walk down.
+    """Write down a forward and a backward pass.
 
     Parameters
     ----------

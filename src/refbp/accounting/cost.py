@@ -19,8 +19,8 @@ For :math:`m` rows, layer :math:`l` with a weight matrix of :math:`n_{l-1} \time
 An activation whose rule reads its input, such as gelu, keeps :math:`Z_l` as well, another :math:`m \, n_l`
 numbers for each hidden layer, which are not counted here.
 
-The first layer needs no gradient by its input. Sums of biases and all that is done element by element are of a
-lower order and not counted. What programs hold on top of this is in `refbp.accounting.memory`.
+The first layer needs no gradient by its input. Sums of biases and elementwise operations are of a lower order and
+not counted. What programs hold in addition is in `refbp.accounting.memory`.
 """
 
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ from typing import NamedTuple
 import numpy as np
 
 MOMENTS = {"sgd": 1, "nesterov": 1, "adam": 2}
-"""Arrays that each optimizer keeps for a parameter: the velocity, or two moments."""
+"""Arrays that each optimizer keeps per parameter array: the velocity, or two moments."""
 
 
 class Memory(NamedTuple):
@@ -54,7 +54,7 @@ class Memory(NamedTuple):
     deltas : int
         Gradients by the layers' pre-activations.
     scratch : int
-        What is held in passing.
+        Temporary arrays.
     """
 
     parameters: int = 0
@@ -280,7 +280,7 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str | int]]) -> list[str
 
 
 def memory_table(memories: dict[str, Memory]) -> list[str]:
-    """Lay memories one below the other, with a column for whatever any of them has."""
+    """Make a table with a row for each memory, and a column for every part that any of them has."""
     names = [name for name in Memory._fields if any(getattr(memory, name) for memory in memories.values())]
     rows = [[head, *(getattr(memory, name) for name in names), memory.total] for head, memory in memories.items()]
     return table(["bytes", *names, "total"], rows)

@@ -1,8 +1,8 @@
-r"""What two programs hold in memory while they train: `refbp.training`, and one that is fused.
+r"""The memory of two training programs: `refbp.training`, and one with a fused optimizer.
 
-`Cost.training` is what the two passes and the optimizer have to keep. A program that is written to be read
-holds some of it twice; a program that is written to be fast never has the gradient in memory at all. Both are
-predicted here, and `traced_peak` measures.
+`Cost.training` is what the two passes and the optimizer have to keep. A program written for readability holds
+some of it twice. A program written for speed never stores the gradient. Both are predicted here, and
+`traced_peak` measures.
 """
 
 import tracemalloc
@@ -33,7 +33,7 @@ def reference_memory(cost: Cost) -> Memory:
     Returns
     -------
     Memory
-        On top of it come temporary arrays of single expressions: at most four arrays of eight-byte numbers as
+        Temporary arrays of single expressions are not included: at most four arrays of eight-byte numbers as
         large as the largest matrix of the step.
     """
     step = cost.training
@@ -71,7 +71,7 @@ def fused_memory(cost: Cost, tile: Tile | None = None, threads: int = 1) -> Memo
 
     Rows are carried forward and backward with the old weights, a share of them by each thread. When all are done,
     every weight matrix is walked in tiles: a tile of :math:`H^{\mathsf T} \Delta` is summed over the whole
-    minibatch and spent at once on the weights and their moments. So there are no gradients, and in their place
+    minibatch and at once applied to the weights and their moments. So no gradients are stored; instead there are
     transposed weights for the next backward pass. With k moments,
 
     .. math::
@@ -81,12 +81,13 @@ def fused_memory(cost: Cost, tile: Tile | None = None, threads: int = 1) -> Memo
         + \underbrace{m \sum_{l \ge 1} n_l}_{\text{deltas}}
         \;\text{ numbers.}
 
-    The output layer's activations become its deltas in place. That is the design, and what is predicted without a
-    tile. With a tile of r rows and c columns comes what a program for vector registers adds:
+    The output layer's activations become its deltas in place. This is the prediction without a tile. With a tile of
+    r rows and c columns, it includes what a program for vector registers adds:
 
     - matrices lie in *panels*: columns are rounded up to c;
     - rows are rounded up to r, those of transposed weights to a vector;
-    - panels of a minibatch have one more row, for the caches' sake (those of weights have one for the biases);
+    - panels of a minibatch have one more row, so that their lines spread over the cache (those of weights have one
+      for the biases);
     - each thread has a scratch of :math:`\lceil n_M / c \rceil + 2` squares of c by c and two rows of c, for the
       output layer with rows as lanes;
     - the loss of each row, the penalty of each tile and their total are kept in float64;

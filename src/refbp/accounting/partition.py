@@ -3,8 +3,8 @@ r"""A graph that is too large for one device: cut it, or train on a smaller mini
 "Assume that the compute graph is too large for your GPU. Can you partition it over more than one GPU? What are
 the advantages and disadvantages over training on a smaller minibatch?"
 
-It can be cut in two ways. `pipeline` gives each device some of the layers, and rows come by from device to device.
-`data_parallel` gives each device some of the rows, and all have all layers. For a minibatch of :math:`m` rows,
+It can be cut in two ways. `pipeline` gives each device some of the layers, and the rows pass from device to device.
+`data_parallel` gives each device some of the rows, and every device has all layers. For a minibatch of :math:`m` rows,
 k devices, P parameters:
 
 =================  =====================================  ====================================================
@@ -46,8 +46,7 @@ def pipeline(
 ) -> Partition:
     """Cut a network into stages of consecutive layers, one for each device.
 
-    Of all cuts that there are, it is the one whose fullest device holds least, and of several such the one with the
-    least traffic.
+    It chooses the cut whose fullest device holds least, and among several of these the one with the least traffic.
 
     Parameters
     ----------

@@ -2,8 +2,8 @@ r"""A graph on several devices: where each operation runs, what is sent, and wha
 
 Variables that are given (parameters, data) have a home. Everything else follows by one rule: an operation runs
 where the given ones among its arguments are, or else where most bytes of its arguments are already; of several
-such devices, on the first. What is missing there is sent. So the backward operations of a layer come to lie where
-its weights are, without being told.
+such devices, on the first. Missing arguments are sent there. So the backward operations of a layer end up on the device
+of its weights without further rules.
 """
 
 import math
@@ -172,7 +172,7 @@ def place(
 ) -> tuple[list[Step], dict[Variable, list[int]]]:
     """Find out where each operation runs, what has to be sent, and when a value can be dropped.
 
-    A value is sent to a device once. Views, and what is computed from constants alone, are made anew wherever they
+    A value is sent to a device once. Views, and values computed from constants alone, are recomputed wherever they
     are used.
 
     Parameters

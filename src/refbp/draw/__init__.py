@@ -54,7 +54,7 @@ def svg(
 ) -> str:
     """Draw a graph as SVG, no wider than a page if it can be folded so.
 
-    Where it is folded, what a part reads of another one is drawn there once more, dashed.
+    Where it is folded, a node of another part that is read here is drawn again, dashed.
 
     Parameters
     ----------

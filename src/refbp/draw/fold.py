@@ -1,7 +1,7 @@
 r"""A graph that is too wide for a page, cut into strips one above the other.
 
-What a strip reads of an earlier one is drawn there once more, dashed: every node and every edge is still drawn
-exactly once.
+A node of an earlier strip that a strip reads is drawn again there, dashed. Apart from these copies, every node and
+every edge is drawn exactly once.
 """
 
 from bisect import bisect_left

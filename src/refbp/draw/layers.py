@@ -55,7 +55,7 @@ class Layers:
 def levels(diagram: Diagram) -> list[int]:
     """Give every node a layer: arrows run upward, into bands of odd number downward, and are as short as can be.
 
-    That is never a contradiction: bands of even number come to lie above what they read, odd ones below.
+    This is always possible: nodes in even bands lie above what they read, nodes in odd bands below.
     """
     nodes = diagram.nodes
     gaps: list[Gap] = []

@@ -1,7 +1,7 @@
 r"""A placed diagram as SVG.
 
-Texts are set in the middle of their boxes, so that a viewer with narrower letters than assumed shows no difference
-but more air. The ground is painted white: the picture can be read on a dark page as well.
+Texts are centred in their boxes, so that a viewer with narrower letters than assumed only shows more space around
+them. The background is white, so that the picture can also be read on a dark page.
 """
 
 from collections.abc import Sequence

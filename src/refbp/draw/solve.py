@@ -4,8 +4,8 @@ r"""One problem behind layers, rows and columns: coordinates with gaps between t
     \min_x \sum_{(a, b)} w_{ab} \, |x_a - x_b| \quad \text{such that} \quad x_b \ge x_a + g_{ab}
 
 Gansner, Koutsofios, North and Vo solve it by the network simplex ("A technique for drawing directed graphs",
-IEEE Trans. Softw. Eng. 1993, sections 2 and 4). Here blocks are moved as long as a line gets shorter on balance:
-shorter code, and the optimum in all but knotted cases.
+IEEE Trans. Softw. Eng. 1993, sections 2 and 4). Here blocks are moved as long as that shortens the total length of
+the lines. The code is shorter, and it finds the optimum in all but entangled cases.
 """
 
 from collections.abc import Sequence
@@ -95,7 +95,7 @@ class Settler:
         return True
 
     def settle(self) -> list[float]:
-        """Return the coordinates when nothing is to be gained any more, the lowest at zero."""
+        """Return the coordinates, the lowest at zero, when no move shortens the lines any more."""
         moved = True
         while moved:
             moved = False

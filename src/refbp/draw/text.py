@@ -1,7 +1,6 @@
 r"""Names as mathematics: subscripts, Greek letters, derivatives as fractions; and how much room they need.
 
-Widths are estimated from above: the widest of the fonts that a viewer may take is assumed, so that a label never
-grows out of its box.
+Widths are upper bounds: they assume the widest font that a viewer may choose, so that a label always fits its box.
 """
 
 import re

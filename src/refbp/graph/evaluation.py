@@ -1,4 +1,4 @@
-r"""Numbers for symbols: evaluate a graph, and what that costs.
+r"""Evaluate a graph with numbers, and count what that costs.
 
 First a *schedule* is made, which needs no numbers: which node is computed when, and when its value is dropped
 because nothing needs it any more. Then it is carried out (`evaluate`) or counted (`trace`).

@@ -4,8 +4,8 @@ Rules use the stored output where the derivative is a function of it (:math:`f'(
 reduce the number of common subexpressions" (Deep Learning, section 6.5.3).
 
 Some of these functions have kinks and jumps. The convention there is the derivative from one side or an
-average, named in the docstring; `refbp.numdiff` reports such points. What is constant in pieces has the
-derivative zero, and only `ArgMax`, whose output is a name rather than a quantity, has none at all.
+average, named in the docstring; `refbp.numdiff` reports such points. A piecewise constant function has the
+derivative zero. Only `ArgMax` has none, since its output is a label and not a quantity.
 """
 
 import math
@@ -105,7 +105,7 @@ class Relu(Operation):
 
 
 class Step(Operation):
-    """One where the element is positive, else zero; constant in pieces."""
+    """One where the element is positive, else zero; piecewise constant."""
 
     symbol = "step"
 
@@ -244,7 +244,7 @@ class Max(Sum):
 
 
 class Winners(Operation):
-    """Share of every element in being the largest: one over the number of ties, or zero; constant in pieces."""
+    """Share of every element in being the largest: one over the number of ties, or zero; piecewise constant."""
 
     symbol = "winners"
 

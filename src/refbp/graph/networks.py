@@ -56,7 +56,7 @@ class Network(NamedTuple):
 
 
 def network(J: Variable, weights: Sequence[Variable], biases: Sequence[Variable]) -> Network:
-    """Put the variables J is computed from into a graph."""
+    """Make the graph of J and everything it is computed from."""
     graph = Graph([J])
     return Network(graph, J, list(weights), list(biases), {name: v for v, name in graph.names.items()})
 

@@ -2,8 +2,8 @@ r"""The language of computational graphs: variables, operations, graphs.
 
 "We use each node in the graph to indicate a variable ... An operation is a simple function of one or more
 variables" and returns a single one (Deep Learning, section 6.5.1). A variable here is a *symbol*: it has a
-shape but no number. Applying an operation to variables makes a variable; numbers come in with
-`refbp.graph.evaluate`.
+shape but no number. Applying an operation to variables makes a variable. `refbp.graph.evaluate` computes the
+numbers.
 """
 
 from collections.abc import Container, Iterable, Iterator, Sequence
@@ -142,7 +142,7 @@ class Operation:
         raise NotImplementedError
 
     def shape(self, *shapes: Shape) -> Shape:
-        """Tell the output's shape from those of the inputs: broadcast, if not said otherwise."""
+        """Return the output's shape, given those of the inputs; by default they are broadcast."""
         return np.broadcast_shapes(*shapes)
 
     def rule(self, k: int, inputs: Sequence[Variable], G: Variable) -> Variable:
