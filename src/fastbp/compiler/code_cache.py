@@ -12,7 +12,6 @@ folder costs a warning and a compilation, and writers take turns by a lock file.
 """
 
 import contextlib
-import ctypes
 import hashlib
 import os
 import warnings
@@ -24,9 +23,6 @@ from typing import Any
 
 import llvmlite.binding as llvm
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, IndexDataCacheFile, NullCache
-from numba.core.compiler import compile_result
-
-from fastbp.compiler.object_code import ObjectCode, UnfitCodeError
 
 try:
     import fcntl
@@ -64,65 +60,16 @@ def _only_names(bitcode: bytes) -> bytes:
     return llvm.parse_assembly("\n".join([*variables, *functions])).as_bitcode()
 
 
-class _Library:
-    """A function's machine code, in the place of one of Numba's libraries."""
-
-    def __init__(self, machine_code: bytes) -> None:
-        self._addresses = ObjectCode(machine_code, llvm.address_of_symbol).addresses
-        self.codegen = self
-
-    def get_pointer_to_function(self, name: str) -> int:
-        try:
-            return self._addresses[name]
-        except KeyError:
-            raise UnfitCodeError(f"unknown name {name}") from None
-
-    def set_env(self, name: str, env: Any) -> None:
-        """Tell the code where the Python objects are that it refers to."""
-        ctypes.c_void_p.from_address(self.get_pointer_to_function(name)).value = id(env)
-
-
-def _load_without_llvm(target_context: Any, payload: Any) -> Any:
-    """Do what Numba does to come from a stored function to one that can be called, but for LLVM's part of it."""
-    (_, _, (machine_code, _)), fndesc, env, signature, objectmode, lifted, annotation, reload_init, envs = payload
-    library = _Library(machine_code)
-    for initialize in reload_init:
-        initialize()
-    entry_point = target_context.get_executable(library, fndesc, env)
-    for used in envs:
-        library.set_env(used.env_name, used)
-    return compile_result(
-        typing_context=target_context.typing_context,
-        target_context=target_context,
-        library=library,
-        environment=env,
-        entry_point=entry_point,
-        fndesc=fndesc,
-        type_annotation=annotation,
-        signature=signature,
-        objectmode=objectmode,
-        lifted=lifted,
-        reload_init=reload_init,
-        referenced_envs=envs,
-    )
-
-
 class _MachineCode(CompileResultCacheImpl):
-    """What is stored of a function: what runs.
+    """What is stored of a function: its machine code.
 
-    Numba also stores LLVM's code, for others to link. None here does, and only its names are read, at the cost of
-    parsing all of it in every process.
+    Numba also stores LLVM's bitcode, for other functions to link. No function here is linked to a stored one: Numba
+    only reads the names in the bitcode, but parses all of it in every process, which takes 5 MB of the first fit.
     """
 
     def reduce(self, data: Any) -> Any:
         (name, kind, (machine_code, bitcode)), *rest = super().reduce(data)
         return ((name, kind, (machine_code, _only_names(bitcode))), *rest)
-
-    def rebuild(self, target_context: Any, payload: Any) -> Any:
-        try:
-            return _load_without_llvm(target_context, payload)
-        except UnfitCodeError:
-            return super().rebuild(target_context, payload)
 
 
 class _SourceTreeCache(FunctionCache):
