@@ -11,10 +11,7 @@ Only public names of scikit-learn are imported. Training itself is `fastbp.train
 imports scikit-learn.
 """
 
-from fastbp.compiler.imports import importing
-
-with importing("numba"):
-    from fastbp.estimators._classifier import MLPClassifier
-    from fastbp.estimators._regressor import MLPRegressor
+from fastbp.estimators._classifier import MLPClassifier
+from fastbp.estimators._regressor import MLPRegressor
 
 __all__ = ["MLPClassifier", "MLPRegressor"]
