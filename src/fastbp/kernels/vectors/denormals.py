@@ -2,7 +2,6 @@
 
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils
 from numba.extending import intrinsic
 
 from fastbp.compiler.target import IS_X86
@@ -15,6 +14,12 @@ _FLUSH = 0x8040
 _INT32 = ir.IntType(32)
 
 
+def _slot(builder):
+    """Emit a place in memory; in the entry block, so that a loop takes no more of them."""
+    with builder.goto_entry_block():
+        return builder.alloca(_INT32)
+
+
 @intrinsic
 def flush_denormals(typingctx):
     """Treat denormals as zeros in this thread from now on; returns the mode before, for `restore_denormals`.
@@ -25,7 +30,7 @@ def flush_denormals(typingctx):
     def codegen(context, builder, sig, args):
         if not IS_X86:
             return ir.Constant(_INT32, 0)
-        slot = cgutils.alloca_once(builder, _INT32)
+        slot = _slot(builder)
         emit_call(builder, "llvm.x86.sse.stmxcsr", ir.VoidType(), [slot])
         mode = builder.load(slot)
         builder.store(builder.or_(mode, ir.Constant(_INT32, _FLUSH)), slot)
@@ -41,7 +46,8 @@ def restore_denormals(typingctx, mode):
 
     def codegen(context, builder, sig, args):
         if IS_X86:
-            slot = cgutils.alloca_once_value(builder, args[0])
+            slot = _slot(builder)
+            builder.store(args[0], slot)
             emit_call(builder, "llvm.x86.sse.ldmxcsr", ir.VoidType(), [slot])
         return context.get_dummy_value()
 

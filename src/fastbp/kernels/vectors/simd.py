@@ -12,9 +12,7 @@ import operator
 import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.core.imputils import lower_builtin
-from numba.core.typing.templates import AbstractTemplate, infer_global, signature
-from numba.extending import intrinsic
+from numba.extending import intrinsic, lower_builtin, type_callable
 
 from fastbp.kernels.vectors.types import (
     INT64,
@@ -330,41 +328,30 @@ def select(typingctx, mask, a, b):
     return a(mask, a, a), codegen
 
 
-@infer_global(operator.add)
-@infer_global(operator.sub)
-@infer_global(operator.mul)
-@infer_global(operator.truediv)
-class _Arithmetic(AbstractTemplate):
-    def generic(self, args, kws):
-        if len(args) == 2 and is_float(args[0]) and args[0] == args[1]:
-            return signature(args[0], *args)
-        return None
+def _define_arithmetic(operation, instruction):
+    @type_callable(operation)
+    def resolve(context):
+        return lambda a, b: a if is_float(a) and a == b else None
 
-
-@infer_global(operator.neg)
-class _Negation(AbstractTemplate):
-    def generic(self, args, kws):
-        return signature(args[0], *args) if len(args) == 1 and is_float(args[0]) else None
-
-
-@infer_global(operator.ne)
-class _Comparison(AbstractTemplate):
-    def generic(self, args, kws):
-        if len(args) == 2 and is_float(args[0]) and args[0] == args[1]:
-            return signature(mask_of(args[0]), *args)
-        return None
-
-
-def _lower_arithmetic(op, instruction):
-    @lower_builtin(op, VecType, VecType)
+    @lower_builtin(operation, VecType, VecType)
     def lower(context, builder, sig, args):
         return getattr(builder, instruction)(*args)
 
 
-_lower_arithmetic(operator.add, "fadd")
-_lower_arithmetic(operator.sub, "fsub")
-_lower_arithmetic(operator.mul, "fmul")
-_lower_arithmetic(operator.truediv, "fdiv")
+_define_arithmetic(operator.add, "fadd")
+_define_arithmetic(operator.sub, "fsub")
+_define_arithmetic(operator.mul, "fmul")
+_define_arithmetic(operator.truediv, "fdiv")
+
+
+@type_callable(operator.neg)
+def _resolve_negation(context):
+    return lambda a: a if is_float(a) else None
+
+
+@type_callable(operator.ne)
+def _resolve_comparison(context):
+    return lambda a, b: mask_of(a) if is_float(a) and a == b else None
 
 
 @lower_builtin(operator.neg, VecType)

@@ -8,8 +8,7 @@ wraps them into words that jitted functions can call.
 import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.core.extending import register_model
-from numba.extending import models
+from numba.extending import models, register_model
 
 from fastbp.compiler.target import TARGET
 
