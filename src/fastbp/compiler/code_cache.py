@@ -1,144 +1,178 @@
-"""Compiled code on disk.
+"""Compiled code on disk, one file for each function and each set of argument types.
 
-Numba's own cache has three gaps that a package of many small files meets at once:
+Numba's own cache misses a change in *another* file, fails where no folder can be written, loses entries when two
+processes write at once, and unpickles whatever it finds. Here
 
-- an entry goes stale when a function or constant *in another file* changes;
-- decorating fails where no folder for the cache can be written;
-- two processes that compile the same function for different types at the same
-  time may give one data file to both.
-
-Here an entry is keyed by the hash of all sources of the package, a missing
-folder costs a warning and a compilation, and writers take turns by a lock file.
+- the name of a file contains a hash of all that its code depends on, so that a change of any source is a miss;
+- files are written under another name and then renamed: processes need no lock;
+- a file starts with a checksum, and damage is a miss too: the code is compiled again and the file overwritten;
+- where nothing can be stored, there is one warning, at the first compilation.
 """
 
-import contextlib
 import hashlib
 import os
+import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
 from importlib import import_module
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
-import llvmlite.binding as llvm
-from numba.core.caching import CompileResultCacheImpl, FunctionCache, IndexDataCacheFile, NullCache
+import llvmlite
+import numba
 
-try:
-    import fcntl
-except ImportError:  # Windows: writers may then overwrite each other's entries, which costs a compilation
-    fcntl = None  # type: ignore[assignment]
+from fastbp.compiler.target import config, processor_key
 
-__all__ = ["cache_folder", "open_cache"]
+__all__ = ["CodeCache", "cache_folder"]
 
 _PACKAGE = Path(__file__).parents[1]
+_MAGIC = b"fastbp code 1\n"
+_DIGEST_SIZE = hashlib.sha256().digest_size
 
 
 @cache
-def source_hash() -> str:
-    """Return a hash of the sources that compiled code is made of: all jitted functions are in `kernels`."""
+def _source_hash() -> str:
+    """Return a hash of the sources that compiled code is made of, or an empty string where there are no sources."""
+    paths = sorted([*_PACKAGE.glob("compiler/*.py"), *_PACKAGE.glob("kernels/**/*.py")])
     digest = hashlib.sha256()
-    for path in sorted([*_PACKAGE.glob("compiler/*.py"), *_PACKAGE.glob("kernels/**/*.py")]):
+    for path in paths:
         digest.update(path.relative_to(_PACKAGE).as_posix().encode())
         digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]
+    return digest.hexdigest() if paths else ""
 
 
 @cache
-def _add_runtime_symbols() -> None:
-    """Tell the linker where Numba's runtime is: entry points take arrays from Python by its help."""
-    runtime: Any = import_module("numba.core.runtime._nrt_python")
-    for name, address in runtime.c_helpers.items():
-        llvm.add_symbol(name if name.startswith("_") else f"NRT_{name}", address)
+def _stored_code() -> Any:
+    """Return the module that knows Numba's format."""
+    return import_module("fastbp.compiler.stored_code")
 
 
-def _only_names(bitcode: bytes) -> bytes:
-    """Return a module that defines the same names, and nothing else."""
-    module = llvm.parse_bitcode(bitcode)
-    functions = [f'define void @"{f.name}"() {{ ret void }}' for f in module.functions if not f.is_declaration]
-    variables = [f'@"{v.name}" = global i8 0' for v in module.global_variables if not v.is_declaration]
-    return llvm.parse_assembly("\n".join([*variables, *functions])).as_bitcode()
+def _unknown_format(error: Exception) -> str:
+    return f"fastbp does not know how Numba {numba.__version__} stores compiled code ({error})"
 
 
-class _MachineCode(CompileResultCacheImpl):
-    """What is stored of a function: its machine code.
+@cache
+def _obstacle() -> str:
+    """Return why no code can be stored in any folder; empty if it can."""
+    if not _source_hash():
+        return "it was imported from an archive or without its .py files, by which it recognises stored code"
+    try:
+        _stored_code()
+    except (ImportError, AttributeError) as error:
+        return _unknown_format(error)
+    return ""
 
-    Numba also stores LLVM's bitcode, for other functions to link. No function here is linked to a stored one: Numba
-    only reads the names in the bitcode, but parses all of it in every process, which takes 5 MB of the first fit.
+
+def _folders() -> list[Path]:
+    """Return the folders where code may lie, the best one first."""
+    if config.CACHE_DIR:
+        return [Path(config.CACHE_DIR, "fastbp")]
+    user = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "fastbp")
+    return [_PACKAGE / "__pycache__", *([user] if user.is_absolute() else [])]
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file of which other processes see all or nothing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.{os.urandom(8).hex()}.tmp")
+    try:
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _seal(name: str, payload: bytes) -> bytes:
+    return _MAGIC + hashlib.sha256(name.encode() + payload).digest() + payload
+
+
+def _unseal(name: str, content: bytes) -> bytes | None:
+    """Return the payload of a file, None if the file is damaged or another one's."""
+    payload = content[len(_MAGIC) + _DIGEST_SIZE :]
+    return payload if content == _seal(name, payload) else None
+
+
+_warned: set[str] = set()
+
+
+def _warn_once(subject: str, message: str) -> None:
+    """Warn once in a process: there are dozens of kernels, and one cause."""
+    if subject not in _warned:
+        _warned.add(subject)
+        warnings.warn(message, RuntimeWarning, stacklevel=3)
+
+
+def _warn_not_stored(reason: str) -> None:
+    _warn_once("not stored", f"fastbp cannot store compiled code and compiles again in every process: {reason}")
+
+
+class CodeCache:
+    """The stored code of one function, with the methods that Numba's dispatchers call.
+
+    Parameters
+    ----------
+    py_func : callable
+        The function before compilation, one of this package.
     """
 
-    def reduce(self, data: Any) -> Any:
-        (name, kind, (machine_code, bitcode)), *rest = super().reduce(data)
-        return ((name, kind, (machine_code, _only_names(bitcode))), *rest)
-
-
-class _SourceTreeCache(FunctionCache):
-    """Numba's cache of one function, keyed by the sources of the whole package."""
-
-    _impl_class = _MachineCode
-
     def __init__(self, py_func: Callable) -> None:
-        super().__init__(py_func)
-        self._lock_path = os.path.join(self._cache_path, "fastbp.lock")
-        self._cache_file = IndexDataCacheFile(
-            cache_path=self._cache_path,
-            filename_base=f"{self._impl.filename_base}.{source_hash()}",
-            source_stamp=source_hash(),
-        )
+        self.full_name = f"{py_func.__module__}.{py_func.__qualname__}"
+        self.short_name = f"{py_func.__module__.rpartition('.')[2]}.{py_func.__qualname__}"
 
-    @contextlib.contextmanager
-    def _one_writer(self) -> Iterator[None]:
-        if fcntl is None:
-            yield
-            return
-        with open(self._lock_path, "ab") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+    def file_name(self, signature: Any) -> str:
+        """Return the name of the file for these argument types."""
+        versions = (sys.implementation.cache_tag, numba.__version__, llvmlite.__version__)
+        options = (processor_key(), config.OPT, config.BOUNDSCHECK)
+        key = repr((self.full_name, signature, versions, options, _source_hash()))
+        return f"{self.short_name}-{hashlib.sha256(key.encode()).hexdigest()[:32]}.nbc"
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
-        # Numba's own method first loads all that compiling could need: 30 MB and a tenth of a second, in every process.
-        _add_runtime_symbols()
-        try:
-            with self._guard_against_spurious_io_errors():
-                return self._load_overload(sig, target_context)
-        except OSError as error:
-            _warn_uncached(str(error))
+        """Return the stored code for these argument types, None if there is none."""
+        if _obstacle():
             return None
+        name = self.file_name(sig)
+        for folder in _folders():
+            try:
+                content = (folder / name).read_bytes()
+            except OSError:
+                continue
+            payload = _unseal(name, content)
+            if payload is not None:
+                return _stored_code().unpack(target_context, payload)
+            _warn_once("damage", f"fastbp found damaged files of compiled code in {folder} and replaces them")
+        return None
 
     def save_overload(self, sig: Any, data: Any) -> None:
-        # A full disk or a folder that has gone must not end a fit whose code is already compiled.
+        """Store compiled code. A fit whose code is compiled goes on, whatever happens."""
+        if _obstacle():
+            _warn_not_stored(_obstacle())
+            return
+        name = self.file_name(sig)
         try:
-            with self._one_writer():
-                super().save_overload(sig, data)
-        except OSError as error:
-            _warn_uncached(str(error))
-
-
-_warned = False
-
-
-def _warn_uncached(reason: str) -> None:
-    """Warn, once in a process: there are dozens of kernels, and one cause."""
-    global _warned
-    if not _warned:
-        _warned = True
-        warnings.warn(
-            f"fastbp cannot keep compiled code and will compile anew in every process ({reason}); "
-            "set NUMBA_CACHE_DIR to a writable folder",
-            RuntimeWarning,
-            stacklevel=3,
-        )
-
-
-def open_cache(py_func: Callable) -> Any:
-    """Return the cache of one function's compiled code, one that keeps nothing where no folder can be written."""
-    try:
-        return _SourceTreeCache(py_func)
-    except RuntimeError as error:
-        _warn_uncached(str(error).rsplit(":", 1)[-1].strip())
-        return NullCache()
+            content = _seal(name, _stored_code().pack(data))
+        except (AttributeError, TypeError, ValueError) as error:
+            _warn_not_stored(_unknown_format(error))
+            return
+        reasons = []
+        for folder in _folders():
+            try:
+                _write(folder / name, content)
+            except OSError as error:
+                reasons.append(f"{folder}: {error.strerror}")
+            else:
+                return
+        _warn_not_stored(f"{'; '.join(reasons)}. Set NUMBA_CACHE_DIR to a writable folder")
 
 
 def cache_folder() -> str:
-    """Return the folder that holds the compiled code, or an empty string where none can be written."""
-    return str(open_cache(cache_folder).cache_path or "")
+    """Return the folder that compiled code is written to, or an empty string where none can be written."""
+    for folder in [] if _obstacle() else _folders():
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            TemporaryFile(dir=folder).close()
+        except OSError:
+            continue
+        return str(folder)
+    return ""

@@ -17,7 +17,7 @@ from numba.core.compiler import Compiler
 from numba.core.registry import CPUDispatcher
 from numba.core.sigutils import normalize_signature
 
-from fastbp.compiler.code_cache import open_cache
+from fastbp.compiler.code_cache import CodeCache
 from fastbp.compiler.target import config
 
 __all__ = ["inner", "jit"]
@@ -32,7 +32,9 @@ def jit(py_func: Callable) -> Any:
     if config.DISABLE_JIT:
         raise RuntimeError("fastbp's kernels are vector code and cannot run with NUMBA_DISABLE_JIT=1")
     dispatcher: Any = numba.jit(**_OPTIONS)(py_func)
-    dispatcher._cache = open_cache(py_func)
+    # Stored code is checked against the sources of this package only.
+    if py_func.__module__.startswith("fastbp."):
+        dispatcher._cache = CodeCache(py_func)
     return dispatcher
 
 

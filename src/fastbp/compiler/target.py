@@ -10,12 +10,11 @@ import platform
 from typing import Any, NamedTuple
 
 import llvmlite.binding as llvm
-from numba.core import config as numba_config
-from numba.core.codegen import get_host_cpu_features
+import numba
 
-__all__ = ["IS_X86", "TARGET", "Target", "cpu_name"]
+__all__ = ["IS_X86", "TARGET", "Target", "config", "cpu_name", "processor_key"]
 
-config: Any = numba_config  # its attributes are made at run time, from the environment
+config: Any = numba.config  # its attributes are made at run time, from the environment
 
 
 class Target(NamedTuple):
@@ -60,9 +59,17 @@ _GENERIC = Target("generic", 16, False, 4, 2)
 IS_X86 = platform.machine().lower() in ("x86_64", "amd64")
 
 
-def _enabled_features() -> set[str]:
-    flags = config.CPU_FEATURES if config.CPU_FEATURES is not None else get_host_cpu_features()
-    return {flag[1:] for flag in flags.split(",") if flag.startswith("+")}
+def _features() -> str:
+    """Return the processor features as Numba tells them to LLVM, "+avx2,-avx512f" and so on."""
+    if config.CPU_FEATURES is not None:
+        return config.CPU_FEATURES
+    try:
+        features = llvm.get_host_cpu_features()
+    except RuntimeError:  # LLVM does not know
+        return ""
+    for name in features:
+        features[name] &= bool(config.ENABLE_AVX) or not name.startswith("avx")
+    return features.flatten()
 
 
 def cpu_name() -> str:
@@ -70,11 +77,16 @@ def cpu_name() -> str:
     return config.CPU_NAME if config.CPU_NAME is not None else llvm.get_host_cpu_name()
 
 
+def processor_key() -> tuple[str, str, str]:
+    """Return what compiled code depends on: the system, the CPU model and its features."""
+    return llvm.get_process_triple(), cpu_name(), _features()
+
+
 def detect() -> Target:
     """Return the target that Numba compiles for in this process."""
     if platform.machine().lower() in ("arm64", "aarch64"):
         return _NEON
-    features = _enabled_features()
+    features = {flag[1:] for flag in _features().split(",") if flag.startswith("+")}
     if {"avx512f", "avx512dq", "avx512bw", "avx512vl"} <= features:
         return _AVX512._replace(parts=2) if cpu_name() in _IN_HALVES else _AVX512
     if {"avx2", "fma"} <= features:

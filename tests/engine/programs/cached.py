@@ -1,6 +1,7 @@
-"""Do something with the kernels and say what came out; for tests of the cache on disk.
+"""Do something with the kernels and say what came out; for tests of compilation and of the cache on disk.
 
-Usage: cached.py [import] [product DTYPE] [training DTYPE]. Prints one line for each warning, and one for each result.
+Usage: cached.py [import] [product DTYPE] [training DTYPE]. Prints one line for each result, one for each warning, and
+one with the names of the functions that were compiled.
 """
 
 import hashlib
@@ -9,6 +10,20 @@ import sys
 import warnings
 
 import numpy as np
+from numba.core import event
+
+
+class Compilations(event.Listener):
+    """The names of the functions that Numba compiles."""
+
+    def __init__(self):
+        self.names = []
+
+    def on_start(self, event):
+        self.names.append(event.data["dispatcher"].py_func.__qualname__)
+
+    def on_end(self, event):
+        pass
 
 
 def product(dtype: str) -> np.ndarray:
@@ -27,18 +42,20 @@ def training(dtype: str) -> np.ndarray:
     return train(problem, make_optimizer("Adam")).params[0]
 
 
-def main() -> None:
+def main(what: str, *dtype: str) -> None:
+    compilations = Compilations()
+    event.register("numba:compile", compilations)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         for name in ("fastbp", "fastbp.kernels", "fastbp.training.session", "fastbp.training.fit"):
             importlib.import_module(name)
-
-        if sys.argv[1] != "import":
-            function = {"product": product, "training": training}[sys.argv[1]]
-            print("result", hashlib.sha256(function(sys.argv[2]).tobytes()).hexdigest())
+        if what != "import":
+            result = {"product": product, "training": training}[what](*dtype)
+            print("result", hashlib.sha256(result.tobytes()).hexdigest())
     for warning in caught:
         print("warning", warning.category.__name__, warning.message)
+    print("compiled", *compilations.names)
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])
