@@ -249,15 +249,6 @@ print(*[file.name for file in path.parent.iterdir()])
     assert done.stdout.splitlines() == ["File too large", "model"]
 
 
-def test_links_are_followed(make, tmp_path):
-    (tmp_path / "real").mkdir()
-    link = tmp_path / "link"
-    link.symlink_to(tmp_path / "real" / "model")
-    make("regression").save(link)
-    assert link.is_symlink()
-    assert (tmp_path / "real" / "model").is_file()
-
-
 def test_many_may_write_the_same_file(make, tmp_path, assert_same):
     path = tmp_path / "model"
     model = make("regression", "partial_fit")
@@ -268,10 +259,3 @@ def test_many_may_write_the_same_file(make, tmp_path, assert_same):
         thread.join()
     assert_same(vars(MLPRegressor.load(path)), vars(model))
     assert list(tmp_path.iterdir()) == [path]
-
-
-def test_a_device_is_not_replaced(make, tmp_path):
-    os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(OSError, match="not a regular file"):
-        make("regression").save(tmp_path / "pipe")
-    assert (tmp_path / "pipe").is_fifo()

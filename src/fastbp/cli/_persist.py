@@ -19,7 +19,7 @@ from sklearn.pipeline import Pipeline
 import fastbp
 from fastbp.cli._columns import KINDS, Column
 from fastbp.cli._errors import CommandError
-from fastbp.cli._files import write_atomically
+from fastbp.cli._files import open_atomically
 from fastbp.cli._model import Model
 from fastbp.cli._target import TASKS, Target
 
@@ -43,7 +43,8 @@ def save_model(path: Path, model: Model) -> None:
     archive = BytesIO(skops.io.dumps(model.pipeline, compression=zipfile.ZIP_DEFLATED))
     with zipfile.ZipFile(archive, "a", compression=zipfile.ZIP_DEFLATED) as file:
         file.writestr(DESCRIPTION, json.dumps(description, indent=2, ensure_ascii=False))
-    write_atomically(path, lambda out: out.write(archive.getbuffer()))
+    with open_atomically(path) as out:
+        out.write(archive.getbuffer())
 
 
 def load_model(path: Path) -> tuple[Model, list[str]]:

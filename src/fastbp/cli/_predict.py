@@ -12,7 +12,7 @@ from rich.console import Console
 from fastbp.cli._columns import as_features
 from fastbp.cli._console import open_console, say, say_notes
 from fastbp.cli._errors import CommandError, listing
-from fastbp.cli._files import check_writable, write_atomically
+from fastbp.cli._files import check_writable, open_atomically
 from fastbp.cli._model import Model
 from fastbp.cli._persist import load_model
 from fastbp.cli._pipeline import unseen_categories
@@ -43,7 +43,8 @@ def predict(model_path: Path, path: Path, out: Path, *, proba: bool = False) -> 
     say_notes(console, notes + table.notes + more_notes)
     outputs = model.outputs(features)
     predictions = _predictions(model, outputs, proba)
-    write_atomically(out, lambda file: _write_table(predictions, out, file))
+    with open_atomically(out) as file:
+        _write_table(predictions, out, file)
     say(console, f"wrote {len(predictions):,} predictions of {model.target.name!r} to {out}")
     if model.target.name in table.frame.columns:
         _score(console, model, table.frame[model.target.name], outputs)

@@ -19,7 +19,7 @@ import numpy as np
 
 from fastbp.interop.libraries import needed_libraries
 from fastbp.interop.record import check_format, describe, rebuild, shapes
-from fastbp.storage.files import write_atomically
+from fastbp.storage.files import open_atomically
 
 __all__ = ["load", "save"]
 
@@ -53,7 +53,9 @@ def save(model: Any, path: Path) -> None:
     except (TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"this {type(model).__name__} cannot be saved: {error}") from error
     rest = json.dumps(header, allow_nan=False, separators=(",", ":"))[1:]
-    write_atomically(path, serialize(tensors, metadata={_KEY: _CHECKSUM.format(_digest(rest, tensors)) + rest}))
+    data = serialize(tensors, metadata={_KEY: _CHECKSUM.format(_digest(rest, tensors)) + rest})
+    with open_atomically(path) as file:
+        file.write(data)
 
 
 def load(kind: type, path: Path) -> Any:

@@ -1,37 +1,102 @@
-"""Writing a file so that a failure leaves the old one, or none, but never half of one."""
+"""Atomic writes: after a failure the old file is still there, whole, or no file at all."""
 
+import errno
 import os
-import threading
+import secrets
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from os import PathLike
 from pathlib import Path
+from typing import BinaryIO
 
-__all__ = ["write_atomically"]
+__all__ = ["check_writable", "open_atomically"]
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write to a temporary file in the same folder, then move it over `path`.
+@contextmanager
+def open_atomically(path: str | PathLike[str]) -> Iterator[BinaryIO]:
+    """Open a temporary file in the same folder; move it over `path` when the with-block ends without an error.
+
+    Symbolic links are followed: the link stays, and the file that it points to is replaced. A file that is replaced
+    keeps its mode.
 
     Parameters
     ----------
-    path : Path
-        Where the file shall be; a symbolic link is followed, not replaced.
-    data : bytes
-        All of the file.
+    path : str or path-like
+        The file to write.
+
+    Yields
+    ------
+    file : binary file
 
     Raises
     ------
     OSError
-        If there is something at `path` that is not a regular file, or the system refuses.
+        If `path` exists and is not a regular file, or the system refuses. It names `path`.
     """
-    target = Path(os.path.realpath(path))
-    if target.exists() and not target.is_file():
-        # Moving a file over a device or a pipe would replace it.
-        raise OSError(f"{path} exists and is not a regular file")
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.{threading.get_ident()}.tmp")
+    target, mode = _find(path)
+    temporary = _temporary(target)
     try:
-        with open(temporary, "xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, target)
+        with _naming(path):
+            with open(temporary, "xb") as file:
+                if mode is not None:
+                    os.fchmod(file.fileno(), mode)
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def check_writable(path: str | PathLike[str]) -> None:
+    """Raise the error that `open_atomically` would raise, as far as it can be known beforehand.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file to write later.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written. It names `path`.
+    """
+    temporary = _temporary(_find(path)[0])
+    with _naming(path):
+        temporary.touch(exist_ok=False)
+        temporary.unlink()
+
+
+def _find(path: str | PathLike[str]) -> tuple[Path, int | None]:
+    """Return the file behind all links, and its mode if it exists; raise if it cannot be replaced."""
+    target = Path(os.path.realpath(path))
+    try:
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:
+        for folder in (Path(path).parent, target.parent):
+            if not folder.is_dir():
+                raise FileNotFoundError(errno.ENOENT, f"there is no folder '{folder}'", os.fspath(path)) from None
+        return target, None
+    # Moving a file over a device or a pipe would replace it.
+    if not stat.S_ISREG(mode):
+        raise FileExistsError(errno.EEXIST, "it exists and is not a regular file", os.fspath(path))
+    if not os.access(target, os.W_OK):
+        raise PermissionError(errno.EACCES, "it exists and is read-only", os.fspath(path))
+    return target, stat.S_IMODE(mode)
+
+
+def _temporary(target: Path) -> Path:
+    # A random name: threads and processes may write the same file, and one that was killed may have left its own.
+    return target.with_name(f".fastbp-{secrets.token_hex(8)}.tmp")
+
+
+@contextmanager
+def _naming(path: str | PathLike[str]) -> Iterator[None]:
+    """Name the user's path in errors of the system: they name the temporary file, or none."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None:
+            raise
+        raise OSError(error.errno, error.strerror, os.fspath(path)) from error

@@ -1,8 +1,6 @@
 """Networks on disk: one .npz file of plain arrays and a JSON header, never a pickle."""
 
-import contextlib
 import json
-import os
 import zipfile
 from dataclasses import asdict
 from itertools import pairwise
@@ -13,6 +11,7 @@ import numpy as np
 
 from fastbp.kernels.functions.optimizers import moment_names
 from fastbp.network.optimizer_state import OptimizerState
+from fastbp.storage.files import open_atomically
 from fastbp.training.fit import History
 
 __all__ = ["Saved", "load", "save"]
@@ -75,15 +74,8 @@ def save(
     described, moments = _describe(state)
     header = {"format": _FORMAT, "settings": settings, "optimizer": described, "history": asdict(history)}
     arrays: dict[str, Any] = {"header": np.array(json.dumps(header)), "parameters": parameters, **moments}
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            np.savez(file, **arrays)
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise
+    with open_atomically(path) as file:
+        np.savez(file, **arrays)
 
 
 def load(path: Path) -> Saved:
