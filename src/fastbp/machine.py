@@ -3,6 +3,8 @@
 import platform
 import time
 from collections.abc import Callable
+from functools import partial
+from itertools import product
 from pathlib import Path
 
 import numba
@@ -11,11 +13,15 @@ import numpy as np
 from fastbp import kernels
 from fastbp.compiler.code_cache import cache_folder
 from fastbp.compiler.target import TARGET, cpu_name
-from fastbp.kernels.functions.losses import LOSSES
 from fastbp.kernels.functions.optimizers import SGD
 from fastbp.kernels.tiles.peak import flops_per_round, fma_rounds
-from fastbp.mlp import MLP
+from fastbp.network.optimizer_state import OptimizerState
+from fastbp.network.prediction import predict
+from fastbp.network.samples import SamplesLike, SparseRows
+from fastbp.network.spec import Network, Precision, Recipe, Samples
 from fastbp.threads.jobs import allowed_cpus
+from fastbp.training.objective import Objective
+from fastbp.training.session import Session
 
 __all__ = ["describe", "fma_peak", "warmup"]
 
@@ -77,33 +83,61 @@ def fma_peak(dtype: object, *, seconds: float = 0.2) -> float:
     return flops / best / 1e9
 
 
-def _warm_kernels(dtype: np.dtype) -> None:
+def _warm_kernels(activation: str, dtype: np.dtype) -> None:
     a = np.ones((2, 2), dtype=dtype)
     b = np.ones(2, dtype=dtype)
-    kernels.linear(a, a, b)
+    kernels.matmul(a, a)
+    kernels.linear(a, a, b, activation=activation)
     kernels.linear_backward(a, a, a)
     state = kernels.LinearState.zeros(a, b, SGD())
     kernels.linear_backward_update(a.copy(), a.copy(), a, b, state, optimizer=SGD())
     fma_rounds(1, b)
 
 
-def _warm_training(dtype: np.dtype) -> None:
-    x = np.ones((4, 2), dtype=dtype)
-    for loss in LOSSES:
-        MLP((2, 2, 1), loss=loss, dtype=dtype, seed=0).fit(x, x[:, :1], epochs=1).predict(x)
+def _warm_network(activation: str, x: SamplesLike) -> None:
+    """Train and predict, many rows and few, in the precision of the samples."""
+    weights, biases = [np.ones((2, 1), dtype=x.dtype)], [np.ones(1, dtype=x.dtype)]
+    network = Network.of(weights, activation, "squared_error")
+    samples = Samples(x, np.ones((len(x), 1), dtype=x.dtype))
+    with Session(network, weights, biases, OptimizerState(SGD()), samples, Recipe(len(x))) as session:
+        session.epoch(None)
+    for writeable in (True, False):  # weights in a memory-mapped file are read-only
+        for parameter in (*weights, *biases):
+            parameter.flags.writeable = writeable
+        for rows in (x, np.ones((1, 2), dtype=x.dtype)):
+            predict(weights, biases, rows, activation=activation, output="identity")
+
+
+def _warm_objective(activation: str, x: SamplesLike) -> None:
+    """Compute a loss over all samples, as lbfgs does: in float64."""
+    network = Network((2, 1), activation, "squared_error", Precision.of(np.dtype(np.float64)))
+    with Objective(network, Samples(x, np.ones((len(x), 1))), weight_decay=0.0) as objective:
+        objective(np.ones(3))
 
 
 def warmup(progress: Callable[[str], object] | None = None) -> None:
-    """Compile every kernel for both precisions, and store the code in the cache.
+    """Compile every kernel and store the code in the cache.
+
+    For both precisions, dense and sparse samples, and activations with and without slopes of their own.
 
     Parameters
     ----------
     progress : callable, optional
         Is told what is being compiled, as a short text.
     """
-    for name in ("float32", "float64"):
+    rows = 64  # more than the few that have a kernel of their own
+    for activation, name in product(("relu", "gelu"), ("float32", "float64")):
         dtype = np.dtype(name)
-        for what, work in (("training", _warm_training), ("kernels", _warm_kernels)):
+        dense = np.ones((rows, 2), dtype=dtype)
+        sparse = SparseRows(np.ones(rows, dtype=dtype), np.zeros(rows, dtype=np.int32), np.arange(rows + 1), 2)
+        work: dict[str, Callable[[], None]] = {
+            "kernels": partial(_warm_kernels, activation, dtype),
+            "dense samples": partial(_warm_network, activation, dense),
+            "sparse samples": partial(_warm_network, activation, sparse),
+            "lbfgs, dense samples": partial(_warm_objective, activation, dense),
+            "lbfgs, sparse samples": partial(_warm_objective, activation, sparse),
+        }
+        for what, compile_it in work.items():
             if progress is not None:
-                progress(f"{what}, {name}")
-            work(dtype)
+                progress(f"{what}, {activation}, {name}")
+            compile_it()

@@ -66,6 +66,7 @@ def hidden_sizes(hidden_layer_sizes: Any) -> list[int]:
     return [int(size) for size in sizes]
 
 
+_MOST_COLUMNS = np.iinfo(np.int32).max
 # Elements of a few rows, for which scikit-learn's questions take longer than the answer of the network.
 _FEW = 1 << 12
 
@@ -124,8 +125,10 @@ def to_samples(X: Any) -> SamplesLike:
     """Return checked samples as the engine takes them."""
     if not issparse(X):
         return X
+    # Numbers of columns fit into 32 bits: kernels need not be compiled for wider ones, too.
+    indices = X.indices if X.shape[1] > _MOST_COLUMNS else X.indices.astype(np.int32, copy=False)
     with naming("X"):
-        return SparseRows(X.data, X.indices, X.indptr, X.shape[1])
+        return SparseRows(X.data, indices, X.indptr, X.shape[1])
 
 
 def cast_samples(x: np.ndarray, dtype: np.dtype) -> np.ndarray:
