@@ -13,7 +13,7 @@ CALLS = {
     "torch": lambda model, path: model.to_torch(),
     "torch, from there": lambda model, path: MLPClassifier.from_torch(None),
     "onnx": lambda model, path: model.to_onnx(),
-    "skl2onnx": lambda model, path: __import__("fastbp.estimators.skl2onnx").interop.skl2onnx.register(),
+    "skl2onnx": lambda model, path: __import__("fastbp.estimators.skl2onnx").estimators.skl2onnx.register(),
 }
 
 
@@ -48,6 +48,23 @@ print("ok")
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout == "ok\n"
 
 
-def test_they_are_imported_when_they_are_needed():
-    program = "import sys, fastbp.estimators; print(*{'onnx', 'safetensors', 'skl2onnx', 'torch'} & {*sys.modules})"
+@pytest.mark.parametrize(
+    ("module", "absent"),
+    [
+        ("fastbp.estimators", {"onnx", "safetensors", "skl2onnx", "torch"}),
+        ("fastbp.interop", {"onnx", "safetensors", "skl2onnx", "torch", "sklearn", "numba"}),
+    ],
+)
+def test_they_are_imported_when_they_are_needed(module, absent):
+    program = f"import sys, {module}; print(*{absent} & {{*sys.modules}})"
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout == "\n"
+
+
+def test_the_former_place_of_the_converters():
+    import fastbp.interop.skl2onnx as former
+    from fastbp.estimators.skl2onnx import register
+
+    with pytest.warns(FutureWarning, match=r"moved to fastbp\.estimators\.skl2onnx"):
+        assert former.register is register
+    with pytest.raises(AttributeError, match="no attribute 'convert'"):
+        _ = former.convert
