@@ -283,7 +283,7 @@ def redefines(name, qualified):
 
 def public_objects():
     """Functions and classes that users import, and the methods of the classes."""
-    for package in ("fastbp", "fastbp.kernels", "refbp"):
+    for package in ("fastbp", "fastbp.interop", "fastbp.kernels", "refbp"):
         module = importlib.import_module(package)
         for key in module.__all__:
             thing = getattr(module, key)

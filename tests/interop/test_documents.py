@@ -26,7 +26,16 @@ def test_programs_print_what_they_say(program, tmp_path, monkeypatch):
     assert printed.getvalue().splitlines() == promised != []
 
 
-@pytest.mark.parametrize("name", ["fastbp.estimators._portable", "fastbp.estimators.skl2onnx"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "fastbp.estimators.skl2onnx",
+        "fastbp.interop.onnx",
+        "fastbp.interop.safetensors",
+        "fastbp.interop.sklearn",
+        "fastbp.interop.torch",
+    ],
+)
 def test_examples_in_docstrings(name):
     failed, tried = doctest.testmod(importlib.import_module(name))
     assert (failed, tried > 5) == (0, True)

@@ -5,7 +5,6 @@ from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
@@ -44,7 +43,7 @@ def is_stochastic(estimator: "BaseMLP") -> bool:
     return True
 
 
-class BaseMLP(Portable, CallbackSupport, BaseEstimator, ABC):
+class BaseMLP(Portable, CallbackSupport, ABC):
     """Multi-layer perceptron without a meaning of `y`: a subclass gives it one by three methods."""
 
     _parameter_rules: ClassVar[Rules] = PARAMETERS

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from sklearn.base import is_classifier
+from sklearn.utils.validation import check_is_fitted
 
 from fastbp.interop.libraries import needed_libraries
 
 if TYPE_CHECKING:
     import onnx
+
+    from fastbp.estimators._portable import Portable
 
 __all__ = ["Graph", "Node", "network_graph", "to_onnx"]
 
@@ -57,7 +60,7 @@ class Graph(NamedTuple):
         return name
 
 
-def network_graph(model: Any, x: str, outputs: list[str], dtype: np.dtype) -> Graph:
+def network_graph(model: "Portable", x: str, outputs: list[str], dtype: np.dtype) -> Graph:
     """Return what an estimator computes as a graph.
 
     Parameters
@@ -87,7 +90,7 @@ def network_graph(model: Any, x: str, outputs: list[str], dtype: np.dtype) -> Gr
     return graph
 
 
-def _add_labels(graph: Graph, model: Any, p: str, label: str, probabilities: str, dtype: np.dtype) -> None:
+def _add_labels(graph: Graph, model: "Portable", p: str, label: str, probabilities: str, dtype: np.dtype) -> None:
     """Add the labels, and for two classes the probability of the first."""
     if model._label_binarizer.y_type_ == "multilabel-indicator":
         half = graph.constant("half", np.array(0.5, dtype))
@@ -103,14 +106,45 @@ def _add_labels(graph: Graph, model: Any, p: str, label: str, probabilities: str
     graph.add("Gather", [graph.constant("classes", classes), best], label, axis=0)
 
 
-def to_onnx(model: Any) -> "onnx.ModelProto":
-    """Return an ONNX model that predicts what a fitted estimator does.
+def to_onnx(model: "Portable") -> "onnx.ModelProto":
+    """Return the fitted network as an ONNX model.
+
+    For pipelines see `fastbp.estimators.skl2onnx.register`.
 
     Parameters
     ----------
     model : estimator [read]
-        A fitted one.
+        A fitted `MLPClassifier` or `MLPRegressor`.
+
+    Returns
+    -------
+    model : onnx.ModelProto
+        It takes ``X`` of shape (n, n_features_in_), n being free, in the dtype of the weights. A classifier
+        gives ``label``, strings or 64-bit integers, and ``probabilities`` of shape (n, n_classes); a regressor
+        gives ``variable`` of shape (n, n_outputs_), also for a single output. Operators are those of opset 13.
+
+    Raises
+    ------
+    NotFittedError
+        If the estimator is not fitted.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import onnxruntime
+    >>> from sklearn.datasets import load_iris
+    >>> from fastbp import MLPClassifier
+    >>> from fastbp.interop import to_onnx
+    >>> X, y = load_iris(return_X_y=True)
+    >>> X = X.astype(np.float32)
+    >>> model = MLPClassifier(max_iter=500, random_state=0).fit(X, y)
+    >>> graph = to_onnx(model).SerializeToString()
+    >>> session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+    >>> label, probabilities = session.run(["label", "probabilities"], {"X": X})
+    >>> bool((label == model.predict(X)).all())
+    True
     """
+    check_is_fitted(model)
     with needed_libraries():
         from onnx import TensorProto, helper, numpy_helper
     dtype = model.coefs_[0].dtype

@@ -5,16 +5,20 @@ The state is the one that is pickled, so that what is restored goes on training 
 
 from importlib.metadata import version
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn import config_context
 from sklearn.base import is_classifier
 
 from fastbp.interop import labels
+from fastbp.interop.estimator import Estimator
 from fastbp.interop.values import decode, encode
 from fastbp.kernels.functions.optimizers import OPTIMIZERS, moment_names
 from fastbp.network.optimizer_state import OptimizerState
+
+if TYPE_CHECKING:
+    from fastbp.estimators._portable import Portable
 
 __all__ = ["check_format", "describe", "rebuild", "shapes"]
 
@@ -64,7 +68,7 @@ _ATTRIBUTES = {
 }
 
 
-def describe(model: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+def describe(model: "Portable") -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Return the header and the arrays of an estimator.
 
     Parameters
@@ -124,7 +128,7 @@ def _encode_all(values: dict[str, Any]) -> dict[str, Any]:
     return encoded
 
 
-def _requests(model: Any) -> dict[str, Any]:
+def _requests(model: "Portable") -> dict[str, Any]:
     routing = model.get_metadata_routing()
     return {method: dict(getattr(routing, method).requests) for method in _ROUTED}
 
@@ -168,7 +172,7 @@ def shapes(header: dict[str, Any]) -> dict[str, tuple[int, ...]]:
     return {f"{name}.{index}": shape for name, wanted in lists.items() for index, shape in enumerate(wanted)}
 
 
-def rebuild(kind: type, header: dict[str, Any], tensors: dict[str, np.ndarray]) -> Any:
+def rebuild(kind: type[Estimator], header: dict[str, Any], tensors: dict[str, np.ndarray]) -> Estimator:
     """Return the estimator that `describe` has described.
 
     Parameters
@@ -209,7 +213,7 @@ def check_format(kind: type, header: Any) -> None:
         raise ValueError(f"it holds an estimator of class {name}, not {kind.__name__}")
 
 
-def _restore_requests(model: Any, requests: Any) -> None:
+def _restore_requests(model: "Portable", requests: Any) -> None:
     if not isinstance(requests, dict) or not requests.keys() <= set(_ROUTED):
         raise ValueError("its metadata requests are wrong")
     with config_context(enable_metadata_routing=True):

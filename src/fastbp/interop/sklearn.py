@@ -2,17 +2,23 @@
 
 import copy
 import inspect
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from sklearn.base import ClassifierMixin, is_classifier
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.utils.validation import check_is_fitted
 
+from fastbp.interop.estimator import Estimator
 from fastbp.kernels.functions.optimizers import SGD, Adam
 from fastbp.network.optimizer_state import OptimizerState
 
-__all__ = ["from_sklearn", "to_sklearn"]
+if TYPE_CHECKING:
+    from fastbp.estimators._portable import Portable
+
+__all__ = ["SklearnMLP", "from_sklearn", "to_sklearn"]
+
+SklearnMLP: TypeAlias = MLPClassifier | MLPRegressor
 
 # Attributes that both have, with the same meaning.
 _SHARED = (
@@ -22,15 +28,21 @@ _SHARED = (
 )
 
 
-def from_sklearn(kind: type, fitted: Any) -> Any:
+def from_sklearn(kind: type[Estimator], fitted: SklearnMLP) -> Estimator:
     """Return an estimator that goes on from where one of scikit-learn is.
 
     Parameters
     ----------
     kind : type
-        The estimator's class.
-    fitted : sklearn.neural_network.MLPClassifier or MLPRegressor [read]
+        `MLPClassifier` or `MLPRegressor`, or a class derived from them.
+    fitted : sklearn.neural_network.MLPClassifier or MLPRegressor
         A fitted one, of the same kind.
+
+    Returns
+    -------
+    model : estimator
+        With its parameters, fitted attributes and, after ``solver="adam"`` or ``"sgd"``, moments, all copied:
+        `partial_fit` goes on as it would there.
 
     Raises
     ------
@@ -38,6 +50,18 @@ def from_sklearn(kind: type, fitted: Any) -> Any:
         If it is something else.
     NotFittedError
         If it is not fitted.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.neural_network import MLPRegressor as TheirRegressor
+    >>> from fastbp import MLPRegressor
+    >>> from fastbp.interop import from_sklearn
+    >>> X = np.linspace(-1, 1, 200)[:, None]
+    >>> theirs = TheirRegressor(max_iter=1000, random_state=0).fit(X, X[:, 0] ** 2)
+    >>> ours = from_sklearn(MLPRegressor, theirs)
+    >>> bool(abs(ours.predict(X) - theirs.predict(X)).max() < 1e-12)
+    True
     """
     theirs = MLPClassifier if issubclass(kind, ClassifierMixin) else MLPRegressor
     if not isinstance(fitted, theirs):
@@ -58,19 +82,42 @@ def from_sklearn(kind: type, fitted: Any) -> Any:
     return model
 
 
-def to_sklearn(model: Any) -> Any:
-    """Return scikit-learn's estimator with the parameters, weights and fitted attributes of one of fastbp.
+def to_sklearn(model: "Portable") -> SklearnMLP:
+    """Return scikit-learn's estimator with the same parameters, weights and fitted attributes.
 
     Parameters
     ----------
     model : estimator [read]
-        A fitted one.
+        A fitted `MLPClassifier` or `MLPRegressor`.
+
+    Returns
+    -------
+    fitted : sklearn.neural_network.MLPClassifier or MLPRegressor
+        Its predictions are the same but for rounding, and it can be trained further. The optimizer's moments
+        are *not* among its attributes, because scikit-learn's optimizers are private: `partial_fit` goes on
+        from the weights, with fresh moments. `n_jobs` is dropped.
 
     Raises
     ------
+    NotFittedError
+        If the estimator is not fitted.
     ValueError
         If the installed scikit-learn does not have the loss.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastbp import MLPRegressor
+    >>> from fastbp.interop import to_sklearn
+    >>> X = np.linspace(-1, 1, 200)[:, None]
+    >>> ours = MLPRegressor(max_iter=1000, random_state=0).fit(X, X[:, 0] ** 2)
+    >>> theirs = to_sklearn(ours)
+    >>> type(theirs).__module__.partition(".")[0]
+    'sklearn'
+    >>> bool(abs(ours.predict(X) - theirs.predict(X)).max() < 1e-12)
+    True
     """
+    check_is_fitted(model)
     theirs: Any = MLPClassifier if is_classifier(model) else MLPRegressor
     known = inspect.signature(theirs).parameters
     parameters = model.get_params(deep=False)
@@ -85,7 +132,7 @@ def to_sklearn(model: Any) -> Any:
     return fitted
 
 
-def _shared(estimator: Any) -> dict[str, Any]:
+def _shared(estimator: "Portable | SklearnMLP") -> dict[str, Any]:
     return {name: copy.deepcopy(getattr(estimator, name)) for name in _SHARED if name in vars(estimator)}
 
 
