@@ -8,9 +8,12 @@ scikit-learn is patched before any test is imported and restored at the end. A r
 classes all the same stops before the first test instead of passing.
 """
 
+import sys
+
 import pytest
 import sklearn.neural_network
 
+from fastbp.estimators._parameters import InvalidParameterError
 from fastbp.patching import get_patch_names, original, patch_sklearn, sklearn_is_patched, unpatch_sklearn
 
 __all__: list[str] = []
@@ -46,6 +49,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """Stop if tests would run against scikit-learn's own classes."""
     if not sklearn_is_patched():
         raise pytest.UsageError("scikit-learn is not patched any more: fastbp would not be tested")
+    _accept_errors_of_parameters(session.config)
     own = [original(name) for name in get_patch_names()]
     for module in {item.module for item in session.items if isinstance(item, pytest.Function)}:
         for name, value in vars(module).items():
@@ -54,3 +58,12 @@ def pytest_collection_finish(session: pytest.Session) -> None:
                     f"{module.__name__} imported scikit-learn's own {name} before it was patched, so that fastbp would "
                     "not be tested; name the plugin on the command line: -p fastbp.pytest_plugin"
                 )
+
+
+def _accept_errors_of_parameters(config: pytest.Config) -> None:
+    """Let scikit-learn's check of parameters expect our class of errors beside its own, which is private."""
+    checks = sys.modules.get("sklearn.utils.estimator_checks")
+    if checks is not None:
+        replace = pytest.MonkeyPatch()
+        replace.setattr(checks, "InvalidParameterError", (vars(checks)["InvalidParameterError"], InvalidParameterError))
+        config.add_cleanup(replace.undo)

@@ -8,8 +8,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.sparse import issparse
-from sklearn import config_context
-from sklearn.utils import shuffle
 
 from fastbp.kernels.functions.activations import HIDDEN
 from fastbp.kernels.functions.losses import LOSSES
@@ -18,24 +16,10 @@ from fastbp.kernels.functions.optimizers import OPTIMIZERS
 __all__ = ["LOSS_RULES", "PARAMETERS", "InvalidParameterError", "Rules", "check_parameters", "constraints"]
 
 
-def _scikit_learns_error() -> Any:
-    """Return the class of the errors that scikit-learn raises for its parameters; its name is private."""
-    try:
-        with config_context(skip_parameter_validation=False):
-            shuffle([0], n_samples=-1)
-    except (ValueError, TypeError) as error:
-        return type(error)
-    return ValueError
+class InvalidParameterError(ValueError, TypeError):
+    """A parameter of an estimator has a wrong type or value.
 
-
-_Base: Any = _scikit_learns_error()
-
-
-class InvalidParameterError(_Base):
-    """A parameter of an estimator has a type or a value that it must not have.
-
-    A ValueError and a TypeError, as scikit-learn's own error, of whose kind it is: ``except`` clauses written for that
-    one work.
+    A ValueError and a TypeError, as scikit-learn's own error is: that one is private.
     """
 
 
