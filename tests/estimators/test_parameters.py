@@ -66,6 +66,9 @@ LATTICE = [
     *(np.random, np.random.RandomState(0), np.random.default_rng(0), 1j, object(), int, bool, len),
 ]
 
+# Parameters that count something: scikit-learn takes True as 1.
+COUNTS = ("hidden_layer_sizes", "batch_size", "max_iter", "max_fun", "n_iter_no_change")
+
 PAIRS = [
     (name, parameter)
     for name in ("MLPClassifier", "MLPRegressor")
@@ -91,6 +94,10 @@ def test_decisions_and_messages_are_scikit_learns(name, parameter):
         expected = _verdict(
             InvalidForScikitLearn, validate_parameter_constraints, ref._parameter_constraints, {parameter: value}, name
         )
+        if value is True and parameter in COUNTS:
+            expected = _verdict(
+                InvalidForScikitLearn, validate_parameter_constraints, ref._parameter_constraints, {parameter: 0}, name
+            ).replace("Got 0 instead", "Got True instead")
         model = comp(**{parameter: value})
         got = _verdict(InvalidParameterError, check_parameters, model, model._parameter_rules)
         assert got == expected, value
@@ -107,12 +114,23 @@ def test_errors_are_of_both_kinds_that_scikit_learns_are():
 def test_n_jobs(value):
     model = fastbp.MLPRegressor(n_jobs=value)
     message = _verdict(InvalidParameterError, check_parameters, model, model._parameter_rules)
-    accepted = value is None or (value in (-1, 1, 3) and not isinstance(value, float))
+    accepted = value is None or (value in (-1, 1, 3) and not isinstance(value, float | bool))
     expected = (
         "The 'n_jobs' parameter of MLPRegressor must be an int in the range [1, inf), an int among ['-1'] or None. "
         f"Got {value!r} instead."
     )
     assert message == (None if accepted else expected)
+
+
+@pytest.mark.parametrize("parameter", [*COUNTS, "n_jobs"])
+def test_booleans_are_not_counts(parameter, small_data):
+    for value in (True, False):
+        model = fastbp.MLPRegressor(**{parameter: value})
+        with pytest.raises(InvalidParameterError, match=rf"{parameter!r} .* an int .* Got {value} instead"):
+            model.fit(*small_data("regression"))
+    if parameter == "hidden_layer_sizes":
+        with pytest.raises(TypeError, match=r"hidden_layer_sizes must contain integers, got \[3, True\]"):
+            model.set_params(hidden_layer_sizes=(3, True)).fit(*small_data("regression"))
 
 
 def test_a_number_that_is_none_of_pythons_is_compared_as_one():

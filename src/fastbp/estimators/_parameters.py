@@ -39,11 +39,11 @@ def _instance(kind: type) -> _Rule:
     return _Rule(lambda value: isinstance(value, kind), f"an instance of {_type_name(kind)!r}", kind)
 
 
-def _integer(low: int, high: float = math.inf) -> _Rule:
-    """Return the rule for integers from `low` to `high`; booleans are integers, NumPy's are not."""
+def _integer(low: int, high: float = math.inf, *, bools: bool = True) -> _Rule:
+    """Return the rule for integers from `low` to `high`, True and False among them if `bools`."""
 
     def accepts(value: Any) -> bool:
-        return isinstance(value, Integral) and low <= int(value) <= high
+        return isinstance(value, Integral) and low <= int(value) <= high and (bools or not isinstance(value, bool))
 
     return _Rule(accepts, f"an int in the range [{low}, {high}{')' if high == math.inf else ']'}", Integral)
 
@@ -74,6 +74,8 @@ def _is_array_like(value: Any) -> bool:
     return likely and not issparse(value) and not np.isscalar(value)
 
 
+# Booleans are refused, though scikit-learn takes True as 1.
+_COUNT = _integer(1, bools=False)
 _ARRAY_LIKE = _Rule(_is_array_like, "an array-like", "array-like")
 _NONE = _Rule(lambda value: value is None, "None", None)
 _BOOLEAN = (_instance(bool), _instance(np.bool_))
@@ -83,15 +85,15 @@ LOSS_RULES = (_strings(*(name for name, record in LOSSES.items() if record.for_v
 Rules = Mapping[str, tuple[_Rule, ...]]
 
 PARAMETERS: Rules = {
-    "hidden_layer_sizes": (_ARRAY_LIKE, _integer(1)),
+    "hidden_layer_sizes": (_ARRAY_LIKE, _COUNT),
     "activation": (_strings(*HIDDEN),),
     "solver": (_strings("lbfgs", *OPTIMIZERS),),
     "alpha": (_real("[)", 0),),
-    "batch_size": (_strings("auto"), _integer(1)),
+    "batch_size": (_strings("auto"), _COUNT),
     "learning_rate": (_strings("constant", "invscaling", "adaptive"),),
     "learning_rate_init": (_real("()", 0),),
     "power_t": (_real("[)", 0),),
-    "max_iter": (_integer(1),),
+    "max_iter": (_COUNT,),
     "shuffle": _BOOLEAN,
     "random_state": (_integer(0, 2**32 - 1), _instance(np.random.RandomState), _NONE),
     "tol": (_real("[)", 0),),
@@ -104,10 +106,10 @@ PARAMETERS: Rules = {
     "beta_1": (_real("[)", 0, 1),),
     "beta_2": (_real("[)", 0, 1),),
     "epsilon": (_real("()", 0),),
-    "n_iter_no_change": (_integer(1), _among(Real, "a float", math.inf)),
-    "max_fun": (_integer(1),),
+    "n_iter_no_change": (_COUNT, _among(Real, "a float", math.inf)),
+    "max_fun": (_COUNT,),
     "weight_decay": (_real("[)", 0),),
-    "n_jobs": (_integer(1), _among(Integral, "an int", -1), _NONE),
+    "n_jobs": (_COUNT, _among(Integral, "an int", -1), _NONE),
 }
 
 

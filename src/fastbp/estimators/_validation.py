@@ -59,7 +59,7 @@ def naming(argument: str) -> Iterator[None]:
 def hidden_sizes(hidden_layer_sizes: Any) -> list[int]:
     """Return the widths of the hidden layers as a list, from a number or an array-like of numbers."""
     sizes = [hidden_layer_sizes] if isinstance(hidden_layer_sizes, Integral) else list(hidden_layer_sizes)
-    if not all(isinstance(size, Integral) for size in sizes):
+    if not all(isinstance(size, Integral) and not isinstance(size, bool) for size in sizes):
         raise TypeError(f"hidden_layer_sizes must contain integers, got {sizes}.")
     if any(size <= 0 for size in sizes):
         raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
