@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from fastbp.estimators._training import warn_caller
 from fastbp.estimators._validation import to_samples
 from fastbp.network.spec import Network, Samples
+from fastbp.training.caller import warn_caller
 from fastbp.training.fit import NON_FINITE_WEIGHTS
 from fastbp.training.lbfgs import Record, minimize
 from fastbp.training.objective import Objective

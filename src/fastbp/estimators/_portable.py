@@ -1,7 +1,6 @@
 """Estimators that travel: what a pickle holds, files, and networks of other libraries."""
 
 import copy
-import warnings
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Self
 
@@ -17,6 +16,7 @@ from fastbp.estimators._validation import hidden_sizes
 # Here and not when it is called: after `patch_sklearn`, scikit-learn's names stand for our own classes.
 from fastbp.interop.sklearn import SklearnMLP
 from fastbp.network.optimizer_state import OptimizerState
+from fastbp.training.caller import warn_caller
 
 if TYPE_CHECKING:
     import onnx
@@ -46,13 +46,12 @@ class Portable(BaseEstimator):
         state = dict(state)
         written, installed = state.pop("_sklearn_version", sklearn.__version__), sklearn.__version__
         if written != installed:
-            warnings.warn(
+            warn_caller(
                 InconsistentVersionWarning(
                     estimator_name=type(self).__name__,
                     current_sklearn_version=installed,
                     original_sklearn_version=written,
-                ),
-                stacklevel=2,
+                )
             )
         if state.get("_optimizer") is not None:
             state["_optimizer"] = OptimizerState.from_dict(state["_optimizer"])

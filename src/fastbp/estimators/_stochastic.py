@@ -11,12 +11,12 @@ from sklearn.base import is_classifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 
-from fastbp.estimators._training import warn_caller
 from fastbp.estimators._validation import to_samples
 from fastbp.kernels.functions.optimizers import OPTIMIZERS
 from fastbp.network.optimizer_state import OptimizerState
 from fastbp.network.samples import SamplesLike
 from fastbp.network.spec import Network, Recipe, Samples
+from fastbp.training.caller import warn_caller
 from fastbp.training.fit import History, Stopping, train
 from fastbp.training.progress import Observer
 

@@ -1,7 +1,5 @@
 """What happens around every call of `fit` and `partial_fit`."""
 
-import inspect
-import warnings
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -12,7 +10,7 @@ from fastbp.estimators._callbacks import with_callbacks
 from fastbp.estimators._parameters import check_parameters
 from fastbp.estimators._validation import unchanged_on_error
 
-__all__ = ["trains", "warn_caller"]
+__all__ = ["trains"]
 
 
 def _is_fitted(estimator: Any) -> bool:
@@ -37,11 +35,3 @@ def trains(method: Callable) -> Callable:
             return told(self, *args, **kwargs)
 
     return call
-
-
-def warn_caller(message: str, category: type[Warning]) -> None:
-    """Warn in the name of the line that called the estimator, whatever decorators are in between."""
-    frame, level = inspect.currentframe(), 1
-    while frame is not None and frame.f_globals.get("__name__", "").startswith(("fastbp.", "sklearn.callback.")):
-        frame, level = frame.f_back, level + 1
-    warnings.warn(message, category, stacklevel=level)

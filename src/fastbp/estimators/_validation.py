@@ -10,10 +10,12 @@ from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
+from sklearn.exceptions import DataConversionWarning
 from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.validation import validate_data
 
 from fastbp.network.samples import SamplesLike, SparseRows
+from fastbp.training.caller import warn_caller
 
 __all__ = [
     "cast_samples",
@@ -67,6 +69,10 @@ def hidden_sizes(hidden_layer_sizes: Any) -> list[int]:
 
 
 _MOST_COLUMNS = np.iinfo(np.int32).max
+_COLUMN = (
+    "A column-vector y was passed when a 1d array was expected. Please change the shape of y to (n_samples, ), for "
+    "example using ravel()."
+)
 # Elements of a few rows, for which scikit-learn's questions take longer than the answer of the network.
 _FEW = 1 << 12
 
@@ -143,7 +149,10 @@ def _check_targets(estimator: Any, y: Any, **options: Any) -> Any:
         raise ValueError(f"This {name} estimator requires y to be passed, but the target y is None.")
     with naming("y"):
         y = check_array(y, ensure_2d=False, input_name="y", estimator=estimator, **options)
-        return column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
+        if y.ndim != 2 or y.shape[1] != 1:
+            return y
+        warn_caller(_COLUMN, DataConversionWarning)
+        return column_or_1d(y)
 
 
 def check_labels(estimator: Any, y: Any) -> Any:

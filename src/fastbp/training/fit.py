@@ -7,7 +7,6 @@ weights on a validation set are kept. Nothing here knows about estimators.
 
 import math
 import time
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
@@ -17,6 +16,7 @@ import numpy as np
 from fastbp.kernels.functions.losses import LOSSES
 from fastbp.network.optimizer_state import OptimizerState
 from fastbp.network.spec import Network, Recipe, Samples
+from fastbp.training.caller import warn_caller
 from fastbp.training.progress import EpochReport, Observer, report, watch
 from fastbp.training.session import Session, Shuffler
 
@@ -355,7 +355,7 @@ def train(
             loop.run(rng)
         except KeyboardInterrupt:
             history.stop_reason = "interrupted"
-            warnings.warn("Training interrupted by user.", UserWarning, stacklevel=2)
+            warn_caller("Training interrupted by user.")
     if criterion.best is not None:
         for result, kept in zip(parameters, criterion.best, strict=True):
             np.copyto(result, kept)

@@ -1,7 +1,6 @@
 """Training on all samples at once: SciPy's L-BFGS-B on the fused loss and gradient."""
 
 import time
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -10,6 +9,7 @@ from scipy.optimize import OptimizeResult
 from scipy.optimize import minimize as scipy_minimize
 
 from fastbp.network.spec import Network, Samples
+from fastbp.training.caller import warn_caller
 from fastbp.training.objective import Objective
 from fastbp.training.progress import EpochReport, Observer, report
 
@@ -153,7 +153,7 @@ def minimize(
             )
         except KeyboardInterrupt:
             reached = iterations.reached
-            warnings.warn("Training interrupted by user.", UserWarning, stacklevel=2)
+            warn_caller("Training interrupted by user.")
         else:
             reached = result.x
             record.n_iter, record.loss = min(result.nit, max_iter), float(result.fun)
