@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numba
 import numpy as np
+from numpy.typing import DTypeLike
 
 from fastbp import kernels
 from fastbp.compiler.code_cache import cache_folder
@@ -56,7 +57,7 @@ def describe() -> dict[str, str | int]:
     }
 
 
-def fma_peak(dtype: object, *, seconds: float = 0.2) -> float:
+def fma_peak(dtype: DTypeLike, *, seconds: float = 0.2) -> float:
     """Measure how fast one core multiplies and adds when memory does not matter.
 
     Parameters
@@ -71,7 +72,7 @@ def fma_peak(dtype: object, *, seconds: float = 0.2) -> float:
         GFLOP/s.
     """
     rounds = 20_000
-    one = np.full(1, 0.5, dtype=dtype)  # type: ignore[call-overload]
+    one = np.full(1, 0.5, dtype=dtype)
     fma_rounds(1, one)
     flops = rounds * flops_per_round(numba.from_dtype(one.dtype))
     best = np.inf

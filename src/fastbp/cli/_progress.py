@@ -3,12 +3,11 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from statistics import median
-from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-import fastbp
+from fastbp import EpochReport, watch
 from fastbp.cli._console import say
 
 # So many lines of progress go into a log, whatever the number of epochs.
@@ -24,7 +23,7 @@ class EpochLog:
     """
 
     def __init__(self) -> None:
-        self.reports: list[Any] = []
+        self.reports: list[EpochReport] = []
 
     def median_seconds(self) -> float:
         """Return the median time of an epoch without its validation; the first may have compiled code."""
@@ -50,16 +49,16 @@ def watch_training(console: Console, n_epochs: int, title: str = "training") -> 
     show = _bar if console.is_interactive else _lines
     with show(console, n_epochs, title) as update:
 
-        def record(report: Any) -> None:
+        def record(report: EpochReport) -> None:
             log.reports.append(report)
             update(report)
 
-        with fastbp.watch(record):
+        with watch(record):
             yield log
 
 
 @contextmanager
-def _bar(console: Console, n_epochs: int, title: str) -> Iterator[Callable[[Any], None]]:
+def _bar(console: Console, n_epochs: int, title: str) -> Iterator[Callable[[EpochReport], None]]:
     columns = (
         TextColumn(title),
         BarColumn(bar_width=24),
@@ -73,17 +72,17 @@ def _bar(console: Console, n_epochs: int, title: str) -> Iterator[Callable[[Any]
 
 
 @contextmanager
-def _lines(console: Console, n_epochs: int, title: str) -> Iterator[Callable[[Any], None]]:
+def _lines(console: Console, n_epochs: int, title: str) -> Iterator[Callable[[EpochReport], None]]:
     step = max(1, n_epochs // N_LINES_IN_A_FILE)
 
-    def update(report: Any) -> None:
+    def update(report: EpochReport) -> None:
         if report.epoch % step == 0 or report.epoch in (1, n_epochs):
             say(console, f"{title}  epoch {report.epoch}/{n_epochs}  {_status(report)}")
 
     yield update
 
 
-def _status(report: Any) -> str:
+def _status(report: EpochReport) -> str:
     if report.validation_score is None:
         return f"loss {report.loss:.4f}"
     return f"loss {report.loss:.4f}  validation {report.validation_score:.4f}"

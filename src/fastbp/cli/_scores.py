@@ -2,9 +2,12 @@
 
 import warnings
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import numpy as np
 from sklearn import metrics
+
+Label: TypeAlias = str | bool | float | np.generic
 
 
 @dataclass(frozen=True)
@@ -16,7 +19,7 @@ class Scores:
     model : dict of str to float
     baseline : dict of str to float
         The same scores for always predicting `constant`.
-    constant : object
+    constant : str, bool or number
         The most frequent class, or the mean, of the training targets.
     per_class : list of (class, precision, recall, F1, number of rows)
         Empty for a regression.
@@ -24,8 +27,8 @@ class Scores:
 
     model: dict[str, float]
     baseline: dict[str, float]
-    constant: object
-    per_class: list[tuple[object, float, float, float, int]] = field(default_factory=list)
+    constant: Label
+    per_class: list[tuple[Label, float, float, float, int]] = field(default_factory=list)
 
 
 def score_classes(y: np.ndarray, proba: np.ndarray, classes: np.ndarray, frequency: np.ndarray) -> Scores:

@@ -2,10 +2,11 @@
 
 from abc import ABC, abstractmethod
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.utils import check_random_state
+from numpy.typing import ArrayLike
+from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from fastbp.estimators._callbacks import CallbackSupport, EpochTasks, has_callbacks
@@ -15,6 +16,9 @@ from fastbp.estimators._portable import Portable
 from fastbp.estimators._stochastic import Stochastic
 from fastbp.estimators._training import trains
 from fastbp.estimators._validation import (
+    DTypes,
+    Matrix,
+    MatrixLike,
     cast_samples,
     check_architecture,
     check_sample_weight,
@@ -50,7 +54,7 @@ class BaseMLP(Portable, CallbackSupport, ABC):
     _parameter_constraints: ClassVar[dict[str, list]] = constraints(PARAMETERS)
 
     @abstractmethod
-    def _encode(self, y: Any, dtype: np.dtype, *, incremental: bool) -> np.ndarray:
+    def _encode(self, y: MatrixLike | None, dtype: np.dtype, *, incremental: bool) -> np.ndarray:
         """Return targets of shape (n_samples, n_outputs), bool for labels and `dtype` for values."""
 
     @abstractmethod
@@ -62,7 +66,7 @@ class BaseMLP(Portable, CallbackSupport, ABC):
         """Judge output activations against encoded targets; higher is better."""
 
     @trains
-    def fit(self, X, y, sample_weight=None):
+    def fit(self, X: MatrixLike, y: MatrixLike, sample_weight: ArrayLike | None = None) -> Self:
         """Train on `X` and `y` until the loss stagnates or `max_iter` epochs have passed.
 
         Parameters
@@ -76,17 +80,17 @@ class BaseMLP(Portable, CallbackSupport, ABC):
 
         Returns
         -------
-        self : object
+        self : estimator
             The trained estimator. If the call raises, the estimator is as it was before.
         """
         return self._fit(X, y, sample_weight, incremental=False)
 
-    def _fit(self, X: Any, y: Any, sample_weight: Any, *, incremental: bool) -> "BaseMLP":
+    def _fit(self, X: MatrixLike, y: MatrixLike, sample_weight: ArrayLike | None, *, incremental: bool) -> Self:
         given = X, y
         hidden = hidden_sizes(self.hidden_layer_sizes)
         fresh = not hasattr(self, "coefs_") or not (self.warm_start or incremental)
         full_batch = self.solver == "lbfgs"
-        dtype = [np.float64, np.float32] if fresh else self._dtype()
+        dtype: DTypes = [np.float64, np.float32] if fresh else self._dtype()
         X = check_samples(self, X, dtype=dtype, reset=fresh)
         # The loss over all samples is computed in float64: targets need not lose digits on the way.
         y = self._encode(y, np.dtype(np.float64) if full_batch else X.dtype, incremental=incremental)
@@ -134,8 +138,16 @@ class BaseMLP(Portable, CallbackSupport, ABC):
         return {**training.attributes_with(weights, biases), **self._shape(len(biases[-1]))}
 
     def _loss_grad_lbfgs(
-        self, packed_coef_inter, X, y, sample_weight, activations, deltas, coef_grads, intercept_grads
-    ):
+        self,
+        packed_coef_inter: np.ndarray,
+        X: Matrix,
+        y: np.ndarray,
+        sample_weight: np.ndarray | None,
+        activations: list[np.ndarray],
+        deltas: list[np.ndarray],
+        coef_grads: list[np.ndarray],
+        intercept_grads: list[np.ndarray],
+    ) -> tuple[float, np.ndarray]:
         """Return loss and gradient over all samples, under the name that scikit-learn's tests know.
 
         The last four are buffers there, and not used here.
@@ -175,7 +187,7 @@ class BaseMLP(Portable, CallbackSupport, ABC):
                 check_samples(self, x, dtype=x.dtype, reset=False)
         return outputs()
 
-    def _outputs_for(self, X: Any) -> np.ndarray:
+    def _outputs_for(self, X: MatrixLike) -> np.ndarray:
         """Return the activations of the output layer, of shape (n_samples, n_outputs), for a user's `X`."""
         return self._forward(self._samples_for_prediction(X), *self._network(), self.out_activation_)
 
@@ -184,16 +196,18 @@ class BaseMLP(Portable, CallbackSupport, ABC):
         dtype = self._dtype()
         return [np.asarray(w, dtype=dtype) for w in self.coefs_], [np.asarray(b, dtype=dtype) for b in self.intercepts_]
 
-    def _samples_for_prediction(self, X: Any) -> Any:
+    def _samples_for_prediction(self, X: MatrixLike) -> Matrix:
         """Return a user's `X`, checked: in the dtype of the network, or else as floats that `_forward` converts."""
         check_is_fitted(self)
         dtype = self._dtype()
-        finite = finds_non_finite(X, dtype)
+        finite = isinstance(X, np.ndarray) and finds_non_finite(X, dtype)
         if isinstance(X, np.ndarray) and X.dtype in _FLOATS:
             dtype = X.dtype
         return check_samples(self, X, dtype=dtype, reset=False, assume_finite=finite)
 
-    def _forward(self, X: Any, weights: list[np.ndarray], biases: list[np.ndarray], out_activation: str) -> np.ndarray:
+    def _forward(
+        self, X: Matrix, weights: list[np.ndarray], biases: list[np.ndarray], out_activation: str
+    ) -> np.ndarray:
         dtype = weights[0].dtype
         if X.dtype == dtype:
             return self._output(weights, biases, to_samples(X), out_activation)
@@ -204,7 +218,7 @@ class BaseMLP(Portable, CallbackSupport, ABC):
             outputs[part] = self._output(weights, biases, cast_samples(X[part], dtype), out_activation)
         return outputs
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags

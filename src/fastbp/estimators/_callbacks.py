@@ -4,10 +4,13 @@ They came with scikit-learn 1.9. With an older one, estimators have no `set_call
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator
 
+from fastbp.estimators._validation import MatrixLike
 from fastbp.training.progress import Snapshot
 
 try:
@@ -17,6 +20,8 @@ except ImportError:
 
 __all__ = ["CallbackSupport", "EpochTasks", "has_callbacks", "with_callbacks"]
 
+Method = TypeVar("Method", bound=Callable)
+
 _Mixin: Any = object if api is None else api.CallbackSupportMixin
 
 
@@ -24,12 +29,12 @@ class CallbackSupport(_Mixin):
     """Gives an estimator the method `set_callbacks`, where scikit-learn has it."""
 
 
-def with_callbacks(method: Callable) -> Callable:
+def with_callbacks(method: Method) -> Method:
     """Decorate a method that trains: callbacks are torn down at its end, be it an error."""
     return method if api is None else api.with_callbacks(method)
 
 
-def has_callbacks(estimator: Any) -> bool:
+def has_callbacks(estimator: BaseEstimator) -> bool:
     """Return whether somebody is to be told of the estimator's training."""
     # One that was pickled with a newer scikit-learn may have some that this one does not know.
     return api is not None and hasattr(estimator, "_skl_callbacks")
@@ -56,10 +61,10 @@ class EpochTasks:
 
     def __init__(
         self,
-        estimator: Any,
+        estimator: BaseEstimator,
         attributes: Callable[[list[np.ndarray]], dict[str, Any]],
-        X: Any,
-        y: Any,
+        X: MatrixLike,
+        y: ArrayLike,
         sample_weight: np.ndarray | None,
         *,
         name: str,

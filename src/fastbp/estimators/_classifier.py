@@ -1,17 +1,20 @@
 """MLPClassifier: labels in, probabilities out."""
 
-from typing import Any, Literal
+from collections.abc import Iterable
+from typing import Literal, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import ClassifierMixin
 from sklearn.preprocessing import LabelBinarizer
+from sklearn.utils import Tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import type_of_target, unique_labels
 
 from fastbp.estimators._base import BaseMLP, is_stochastic
 from fastbp.estimators._scores import accuracy
 from fastbp.estimators._training import trains
-from fastbp.estimators._validation import check_labels, naming
+from fastbp.estimators._validation import Matrix, MatrixLike, check_labels, naming
 
 __all__ = ["MLPClassifier"]
 
@@ -31,9 +34,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     .. math::
         \frac{1}{S} \sum_{i} s_i \, \mathrm{CE}(y_i, p_i) + \frac{\alpha}{2 S} \sum_l \|W_l\|_F^2,
 
-    where :math:`s_i` are the sample weights (1 by default) and :math:`S` is their sum over the *minibatch*:
-    the smaller the batches, the stronger the same `alpha`. Biases are not penalized. The initial weights, the
-    order of the random numbers and every update are those of scikit-learn 1.9.
+    where :math:`s_i` are the sample weights (1 by default) and :math:`S` is their sum over the *minibatch*: a given
+    `alpha` acts more strongly with smaller batches. Biases are not penalized. The initial weights, the order of the
+    random numbers and every update are those of scikit-learn 1.9.
 
     Parameters
     ----------
@@ -55,8 +58,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Schedule of the learning rate for ``solver="sgd"``:
 
         - "constant": always `learning_rate_init`.
-        - "invscaling": ``learning_rate_init / (t_ + 1)**power_t`` after each epoch, where ``t_`` counts
-          samples.
+        - "invscaling": ``learning_rate_init / (t_ + 1)**power_t`` after each epoch; ``t_`` counts samples.
         - "adaptive": divided by 5 when more than `n_iter_no_change` epochs in a row bring no improvement by
           `tol`; training ends once it is at most 1e-6.
     learning_rate_init : float, default=0.001
@@ -83,9 +85,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     nesterovs_momentum : bool, default=True
         Whether momentum is Nesterov's.
     early_stopping : bool, default=False
-        Whether to set part of the data aside, to judge improvement by the accuracy on it, and to keep the
-        weights of the best epoch. The split is stratified for two classes only, as in scikit-learn.
-        ``solver="lbfgs"`` warns that it does nothing of it.
+        Whether to set part of the data aside, to judge improvement by the accuracy on it, and to keep the weights of
+        the best epoch. The split is stratified for two classes only, as in scikit-learn. ``solver="lbfgs"`` ignores it,
+        with a UserWarning.
     validation_fraction : float, default=0.1
         Share of the samples set aside by `early_stopping`.
     beta_1, beta_2 : float, default=0.9 and 0.999
@@ -143,22 +145,21 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     Notes
     -----
-    Where results differ from scikit-learn's on purpose: training ends at the first loss that is not finite; a
-    minibatch whose weights sum to zero is passed over; with `warm_start` and `early_stopping` the weights of
-    the best epoch cannot be overwritten; a change of `hidden_layer_sizes` between warm starts is an error;
-    and a call that raises leaves the estimator as it was before. A network fitted on float32 predicts in
-    float32 whatever the dtype of `X`. `predict_log_proba` is finite also where a probability is rounded to 0.
+    Deliberate differences from scikit-learn: training ends at the first loss that is not finite; a minibatch whose
+    weights sum to zero is skipped; with `warm_start` and `early_stopping` the weights of the best epoch are never
+    overwritten; a change of `hidden_layer_sizes` between warm starts is an error; a call that raises leaves the
+    estimator as it was. A network fitted on float32 predicts in float32 whatever the dtype of `X`. `predict_log_proba`
+    is finite even where a probability rounds to 0.
 
-    With scikit-learn 1.9 or newer there is `set_callbacks`. Every epoch (of "lbfgs": every iteration) is a task
-    within the task "fit" or "partial_fit"; callbacks are told `X` and `y` as they were passed, and a fitted
-    estimator is what training would have left, had it ended there.
+    With scikit-learn 1.9 or newer there is `set_callbacks`. Every epoch (every iteration of "lbfgs") is a subtask of
+    "fit" or "partial_fit". Callbacks receive `X` and `y` as they were passed, and can ask for the estimator as it would
+    be if training ended now.
 
     References
     ----------
     I. Goodfellow, Y. Bengio and A. Courville, "Deep Learning", MIT Press 2016, sections 6.2 and 6.5.
 
-    X. Glorot and Y. Bengio, "Understanding the difficulty of training deep feedforward neural networks",
-    AISTATS 2010.
+    X. Glorot and Y. Bengio, "Understanding the difficulty of training deep feedforward neural networks", AISTATS 2010.
 
     D. P. Kingma and J. Ba, "Adam: A Method for Stochastic Optimization", ICLR 2015, arXiv:1412.6980.
 
@@ -177,33 +178,33 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     def __init__(
         self,
-        hidden_layer_sizes=(100,),
-        activation="relu",
+        hidden_layer_sizes: int | Iterable[int] = (100,),
+        activation: str = "relu",
         *,
-        solver="adam",
-        alpha=0.0001,
-        batch_size="auto",
-        learning_rate="constant",
-        learning_rate_init=0.001,
-        power_t=0.5,
-        max_iter=200,
-        shuffle=True,
-        random_state=None,
-        tol=1e-4,
-        verbose=False,
-        warm_start=False,
-        momentum=0.9,
-        nesterovs_momentum=True,
-        early_stopping=False,
-        validation_fraction=0.1,
-        beta_1=0.9,
-        beta_2=0.999,
-        epsilon=1e-8,
-        n_iter_no_change=10,
-        max_fun=15000,
-        n_jobs=None,
-        weight_decay=0.01,
-    ):
+        solver: str = "adam",
+        alpha: float = 0.0001,
+        batch_size: int | str = "auto",
+        learning_rate: str = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: int | np.random.RandomState | None = None,
+        tol: float = 1e-4,
+        verbose: bool | int = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: float = 10,
+        max_fun: int = 15000,
+        n_jobs: int | None = None,
+        weight_decay: float = 0.01,
+    ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
         self.solver = solver
@@ -232,7 +233,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     @available_if(is_stochastic)
     @trains
-    def partial_fit(self, X, y, sample_weight=None, classes=None):
+    def partial_fit(
+        self, X: MatrixLike, y: MatrixLike, sample_weight: ArrayLike | None = None, classes: ArrayLike | None = None
+    ) -> Self:
         """Train for one epoch on `X` and `y`, going on from the present weights and moments.
 
         Parameters
@@ -244,18 +247,17 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         sample_weight : array-like of shape (n_samples,) or float, default=None
             Weights of the samples; None stands for equal weights.
         classes : array-like of shape (n_classes,), default=None
-            All classes that will ever occur. Required in the first call; if given later, they must be the
-            same.
+            All classes that will ever occur. Required in the first call; if given later, they must be the same.
 
         Returns
         -------
-        self : object
+        self : estimator
             The trained estimator. If the call raises, the estimator is as it was before.
         """
         self._declare_classes(classes, y)
         return self._fit(X, y, sample_weight, incremental=True)
 
-    def _declare_classes(self, classes: Any, y: Any) -> None:
+    def _declare_classes(self, classes: ArrayLike | None, y: MatrixLike) -> None:
         """Set the classes in the first call of `partial_fit`, and compare them in later ones."""
         known = getattr(self, "classes_", None)
         if classes is None:
@@ -269,7 +271,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         elif not np.array_equal(known, unique_labels(classes)):
             raise ValueError(f"`classes={classes!r}` is not the same as on last call to partial_fit, was: {known!r}")
 
-    def _encode(self, y: Any, dtype: np.dtype, *, incremental: bool) -> np.ndarray:
+    def _encode(self, y: MatrixLike | None, dtype: np.dtype, *, incremental: bool) -> np.ndarray:
         """Return labels as an array of bool of shape (n, 1) for two classes, otherwise (n, n_classes)."""
         y = check_labels(self, y)
         with naming("y"):
@@ -311,7 +313,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             return accuracy(y, output, sample_weight)
         return accuracy(y, output > 0.5, sample_weight)
 
-    def predict(self, X):
+    def predict(self, X: MatrixLike) -> np.ndarray:
         """Predict class labels.
 
         Parameters
@@ -322,13 +324,12 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_labels)
-            The most probable class of each sample, or for multilabel targets the labels of probability above
-            1/2.
+            The most probable class of each sample, or for multilabel targets the labels of probability above 1/2.
         """
         output = self._outputs_for(X)
         return self._label_binarizer.inverse_transform(output.ravel() if self.n_outputs_ == 1 else output)
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: MatrixLike) -> np.ndarray:
         """Predict probabilities.
 
         Parameters
@@ -345,7 +346,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         """
         return self._probabilities(self._samples_for_prediction(X))
 
-    def predict_log_proba(self, X):
+    def predict_log_proba(self, X: MatrixLike) -> np.ndarray:
         """Predict the logarithms of probabilities.
 
         Parameters
@@ -368,12 +369,12 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             log_proba[least] = self._log_proba_of(self._class_outputs(X[rows], "identity"))[least[rows]]
         return log_proba
 
-    def _probabilities(self, X: Any) -> np.ndarray:
+    def _probabilities(self, X: Matrix) -> np.ndarray:
         # Not 0, so that the logarithm of what is given is that of `predict_log_proba` but for rounding.
         proba = self._class_outputs(X, self.out_activation_)
         return np.maximum(proba, np.finfo(proba.dtype).smallest_subnormal, out=proba)
 
-    def _class_outputs(self, X: Any, out_activation: str) -> np.ndarray:
+    def _class_outputs(self, X: Matrix, out_activation: str) -> np.ndarray:
         """Return the outputs of the network with a column for each class.
 
         The column of the first of two classes is that of the second for -z: one less a probability near 1 would
@@ -393,7 +394,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         # log(1 / (1 + exp(-z))) = -log(exp(0) + exp(-z))
         return -np.logaddexp(0, -z)
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags

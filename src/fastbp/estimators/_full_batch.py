@@ -1,11 +1,11 @@
 """One call of `fit` on all samples at once: ``solver="lbfgs"``."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from fastbp.estimators._validation import to_samples
+from fastbp.estimators._validation import Matrix, to_samples
 from fastbp.network.spec import Network, Samples
 from fastbp.training.caller import warn_caller
 from fastbp.training.fit import NON_FINITE_WEIGHTS
@@ -13,13 +13,18 @@ from fastbp.training.lbfgs import Record, minimize
 from fastbp.training.objective import Objective
 from fastbp.training.progress import Observer
 
+if TYPE_CHECKING:
+    from fastbp.estimators._base import BaseMLP
+
 __all__ = ["FullBatch", "loss_and_gradient"]
 
 
 class FullBatch:
     """A minimization; the parameters and attributes are those of `_stochastic.Stochastic`."""
 
-    def __init__(self, estimator: Any, weights: list[np.ndarray], biases: list[np.ndarray], *, fresh: bool) -> None:
+    def __init__(
+        self, estimator: "BaseMLP", weights: list[np.ndarray], biases: list[np.ndarray], *, fresh: bool
+    ) -> None:
         self.max_epochs = estimator.max_iter
         # What only training by minibatches knows.
         self.forgotten = (
@@ -33,7 +38,7 @@ class FullBatch:
 
     def train(
         self,
-        X: Any,
+        X: Matrix,
         y: np.ndarray,
         sample_weight: np.ndarray | None,
         rng: np.random.RandomState,
@@ -96,7 +101,7 @@ class FullBatch:
 
 
 def loss_and_gradient(
-    estimator: Any, packed: np.ndarray, X: Any, y: np.ndarray, sample_weight: np.ndarray | None
+    estimator: "BaseMLP", packed: np.ndarray, X: Matrix, y: np.ndarray, sample_weight: np.ndarray | None
 ) -> tuple[float, np.ndarray]:
     """Return the loss of a fitted estimator over all samples at some other parameters, and its gradient.
 

@@ -33,7 +33,7 @@ class Portable(BaseEstimator):
     types, NumPy's and scikit-learn's.
     """
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         state = dict(super().__getstate__())
         optimizer = state.get("_optimizer")
         if optimizer is not None:
@@ -42,7 +42,7 @@ class Portable(BaseEstimator):
         # As scikit-learn's own estimators do; its base class does it for no others.
         return {**state, "_sklearn_version": sklearn.__version__}
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: dict[str, Any]) -> None:
         state = dict(state)
         written, installed = state.pop("_sklearn_version", sklearn.__version__), sklearn.__version__
         if written != installed:
@@ -57,25 +57,25 @@ class Portable(BaseEstimator):
             state["_optimizer"] = OptimizerState.from_dict(state["_optimizer"])
         super().__setstate__(state)
 
-    def _whole_state(self):
+    def _whole_state(self) -> dict[str, Any]:
         """Return the state with the optimizer's moments, whoever may need them."""
         state = self.__getstate__()
         if state.get("_optimizer") is not None:
             state["_optimizer"] = self._optimizer.as_dict()
         return state
 
-    def __copy__(self):
+    def __copy__(self) -> Self:
         result = type(self).__new__(type(self))
         result.__setstate__(self._whole_state())
         return result
 
-    def __deepcopy__(self, memo):
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         result = type(self).__new__(type(self))
         memo[id(self)] = result
         result.__setstate__(copy.deepcopy(self._whole_state(), memo))
         return result
 
-    def _check_parameters(self):
+    def _check_parameters(self) -> None:
         check_parameters(self, self._parameter_rules)
         hidden_sizes(self.hidden_layer_sizes)
 

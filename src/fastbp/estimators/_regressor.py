@@ -1,16 +1,19 @@
 """MLPRegressor: numbers in, numbers out."""
 
-from typing import Any, ClassVar
+from collections.abc import Iterable
+from typing import ClassVar, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import RegressorMixin
+from sklearn.utils import Tags
 from sklearn.utils.metaestimators import available_if
 
 from fastbp.estimators._base import BaseMLP, is_stochastic
 from fastbp.estimators._parameters import LOSS_RULES, PARAMETERS, Rules, constraints
 from fastbp.estimators._scores import r2
 from fastbp.estimators._training import trains
-from fastbp.estimators._validation import check_values
+from fastbp.estimators._validation import MatrixLike, check_values
 from fastbp.kernels.functions.losses import LOSSES
 
 __all__ = ["MLPRegressor"]
@@ -30,9 +33,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     .. math::
         \frac{1}{S} \sum_{i} s_i \, \mathrm{loss}(y_i, p_i) + \frac{\alpha}{2 S} \sum_l \|W_l\|_F^2,
 
-    where :math:`s_i` are the sample weights (1 by default) and :math:`S` is their sum over the *minibatch*:
-    the smaller the batches, the stronger the same `alpha`. Biases are not penalized. The initial weights, the
-    order of the random numbers and every update are those of scikit-learn 1.9.
+    where :math:`s_i` are the sample weights (1 by default) and :math:`S` is their sum over the *minibatch*: a given
+    `alpha` acts more strongly with smaller batches. Biases are not penalized. The initial weights, the order of the
+    random numbers and every update are those of scikit-learn 1.9.
 
     Parameters
     ----------
@@ -59,8 +62,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         Schedule of the learning rate for ``solver="sgd"``:
 
         - "constant": always `learning_rate_init`.
-        - "invscaling": ``learning_rate_init / (t_ + 1)**power_t`` after each epoch, where ``t_`` counts
-          samples.
+        - "invscaling": ``learning_rate_init / (t_ + 1)**power_t`` after each epoch; ``t_`` counts samples.
         - "adaptive": divided by 5 when more than `n_iter_no_change` epochs in a row bring no improvement by
           `tol`; training ends once it is at most 1e-6.
     learning_rate_init : float, default=0.001
@@ -88,7 +90,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         Whether momentum is Nesterov's.
     early_stopping : bool, default=False
         Whether to set part of the data aside, to judge improvement by R² on it, and to keep the weights of
-        the best epoch. ``solver="lbfgs"`` warns that it does nothing of it.
+        the best epoch. ``solver="lbfgs"`` ignores it, with a UserWarning.
     validation_fraction : float, default=0.1
         Share of the samples set aside by `early_stopping`.
     beta_1, beta_2 : float, default=0.9 and 0.999
@@ -145,16 +147,16 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     Notes
     -----
-    Where results differ from scikit-learn's on purpose: training ends at the first loss that is not finite; a
-    minibatch whose weights sum to zero is passed over; with `warm_start` and `early_stopping` the weights of
+    Deliberate differences from scikit-learn: training ends at the first loss that is not finite; a
+    minibatch whose weights sum to zero is skipped; with `warm_start` and `early_stopping` the weights of
     the best epoch cannot be overwritten; a change of `hidden_layer_sizes` between warm starts and ``y < 0``
     with the Poisson loss are errors; and a call that raises leaves the estimator as it was before. For
     float32 `X`, the targets are cast to float32 and training is in float32 throughout; such a network
     predicts in float32 whatever the dtype of `X`.
 
-    With scikit-learn 1.9 or newer there is `set_callbacks`. Every epoch (of "lbfgs": every iteration) is a task
-    within the task "fit" or "partial_fit"; callbacks are told `X` and `y` as they were passed, and a fitted
-    estimator is what training would have left, had it ended there.
+    With scikit-learn 1.9 or newer there is `set_callbacks`. Every epoch (every iteration of "lbfgs") is a subtask of
+    "fit" or "partial_fit". Callbacks receive `X` and `y` as they were passed, and can ask for the estimator as it would
+    be if training ended now.
 
     References
     ----------
@@ -180,34 +182,34 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     def __init__(
         self,
-        loss="squared_error",
-        hidden_layer_sizes=(100,),
-        activation="relu",
+        loss: str = "squared_error",
+        hidden_layer_sizes: int | Iterable[int] = (100,),
+        activation: str = "relu",
         *,
-        solver="adam",
-        alpha=0.0001,
-        batch_size="auto",
-        learning_rate="constant",
-        learning_rate_init=0.001,
-        power_t=0.5,
-        max_iter=200,
-        shuffle=True,
-        random_state=None,
-        tol=1e-4,
-        verbose=False,
-        warm_start=False,
-        momentum=0.9,
-        nesterovs_momentum=True,
-        early_stopping=False,
-        validation_fraction=0.1,
-        beta_1=0.9,
-        beta_2=0.999,
-        epsilon=1e-8,
-        n_iter_no_change=10,
-        max_fun=15000,
-        n_jobs=None,
-        weight_decay=0.01,
-    ):
+        solver: str = "adam",
+        alpha: float = 0.0001,
+        batch_size: int | str = "auto",
+        learning_rate: str = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: int | np.random.RandomState | None = None,
+        tol: float = 1e-4,
+        verbose: bool | int = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: float = 10,
+        max_fun: int = 15000,
+        n_jobs: int | None = None,
+        weight_decay: float = 0.01,
+    ) -> None:
         self.loss = loss
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -237,7 +239,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     @available_if(is_stochastic)
     @trains
-    def partial_fit(self, X, y, sample_weight=None):
+    def partial_fit(self, X: MatrixLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Train for one epoch on `X` and `y`, going on from the present weights and moments.
 
         Parameters
@@ -251,12 +253,12 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
         Returns
         -------
-        self : object
+        self : estimator
             The trained estimator. If the call raises, the estimator is as it was before.
         """
         return self._fit(X, y, sample_weight, incremental=True)
 
-    def _encode(self, y: Any, dtype: np.dtype, *, incremental: bool) -> np.ndarray:
+    def _encode(self, y: ArrayLike | None, dtype: np.dtype, *, incremental: bool) -> np.ndarray:
         """Return target values as an array of shape (n, n_outputs)."""
         y = check_values(self, y, dtype=dtype)
         lowest = LOSSES[self.loss].lowest_target
@@ -271,7 +273,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     def _validation_score(self, y: np.ndarray, output: np.ndarray, sample_weight: np.ndarray | None) -> float:
         return r2(y, output, sample_weight)
 
-    def predict(self, X):
+    def predict(self, X: MatrixLike) -> np.ndarray:
         """Predict target values.
 
         Parameters
@@ -287,7 +289,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         output = self._outputs_for(X)
         return output.ravel() if output.shape[1] == 1 else output
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags

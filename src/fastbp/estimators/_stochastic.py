@@ -4,14 +4,14 @@ import copy
 import math
 from dataclasses import fields
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import is_classifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 
-from fastbp.estimators._validation import to_samples
+from fastbp.estimators._validation import Matrix, to_samples
 from fastbp.kernels.functions.optimizers import OPTIMIZERS
 from fastbp.network.optimizer_state import OptimizerState
 from fastbp.network.samples import SamplesLike
@@ -20,10 +20,13 @@ from fastbp.training.caller import warn_caller
 from fastbp.training.fit import History, Stopping, train
 from fastbp.training.progress import Observer
 
+if TYPE_CHECKING:
+    from fastbp.estimators._base import BaseMLP
+
 __all__ = ["Stochastic"]
 
 
-def _earlier(estimator: Any) -> History:
+def _earlier(estimator: "BaseMLP") -> History:
     """Return the record of earlier calls.
 
     Best loss and count of bad epochs go on over warm starts, as in scikit-learn: a second `fit` of a stagnated
@@ -45,7 +48,7 @@ def _earlier(estimator: Any) -> History:
 _PARAMETERS = {"learning_rate": "learning_rate_init", "nesterov": "nesterovs_momentum", "schedule": "learning_rate"}
 
 
-def _start_of(estimator: Any, *, incremental: bool) -> OptimizerState:
+def _start_of(estimator: "BaseMLP", *, incremental: bool) -> OptimizerState:
     """Return the state of a new optimizer, or for `partial_fit` a copy of the last one's."""
     kind = OPTIMIZERS[estimator.solver]
     last = getattr(estimator, "_optimizer", None)
@@ -55,8 +58,8 @@ def _start_of(estimator: Any, *, incremental: bool) -> OptimizerState:
     return OptimizerState(kind(**{name: getattr(estimator, _PARAMETERS.get(name, name)) for name in names}))
 
 
-def _rows_per_batch(batch_size: Any, n_samples: int) -> int:
-    if batch_size == "auto":
+def _rows_per_batch(batch_size: int | str, n_samples: int) -> int:
+    if isinstance(batch_size, str):  # "auto"
         return min(200, n_samples)
     if batch_size > n_samples:
         warn_caller("Got `batch_size` less than 1 or larger than sample size. It is going to be clipped", UserWarning)
@@ -88,7 +91,13 @@ class Stochastic:
     forgotten = ()
 
     def __init__(
-        self, estimator: Any, weights: list[np.ndarray], biases: list[np.ndarray], *, fresh: bool, incremental: bool
+        self,
+        estimator: "BaseMLP",
+        weights: list[np.ndarray],
+        biases: list[np.ndarray],
+        *,
+        fresh: bool,
+        incremental: bool,
     ) -> None:
         self.max_epochs = 1 if incremental else estimator.max_iter
         self._estimator = estimator
@@ -99,7 +108,7 @@ class Stochastic:
 
     def train(
         self,
-        X: Any,
+        X: Matrix,
         y: np.ndarray,
         sample_weight: np.ndarray | None,
         rng: np.random.RandomState,
@@ -128,7 +137,7 @@ class Stochastic:
             observer=observer,
         )
 
-    def _split(self, X: Any, y: np.ndarray, sample_weight: np.ndarray | None, rng: np.random.RandomState) -> tuple:
+    def _split(self, X: Matrix, y: np.ndarray, sample_weight: np.ndarray | None, rng: np.random.RandomState) -> tuple:
         """Set aside a validation set and return the rest and the function that scores weights on that set."""
         model = self._estimator
         if model.validation_fraction == 0:

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from sklearn import config_context, get_config
+from sklearn.base import BaseEstimator
 
 from fastbp.estimators._callbacks import with_callbacks
 from fastbp.estimators._parameters import check_parameters
@@ -13,11 +14,14 @@ from fastbp.estimators._validation import unchanged_on_error
 __all__ = ["trains"]
 
 
-def _is_fitted(estimator: Any) -> bool:
+Method = TypeVar("Method", bound=Callable)
+
+
+def _is_fitted(estimator: BaseEstimator) -> bool:
     return any(name.endswith("_") and not name.startswith("__") for name in vars(estimator))
 
 
-def trains(method: Callable) -> Callable:
+def trains(method: Method) -> Method:
     """Decorate `fit` or `partial_fit`: checked parameters, and an estimator that an error leaves as it was.
 
     Like scikit-learn's own, it follows the setting ``skip_parameter_validation``, makes it true for what is
@@ -27,11 +31,11 @@ def trains(method: Callable) -> Callable:
     told = with_callbacks(method)
 
     @wraps(method)
-    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+    def call(self: BaseEstimator, *args: Any, **kwargs: Any) -> Any:
         again = method.__name__ == "partial_fit" and _is_fitted(self)
         if not again and not get_config()["skip_parameter_validation"]:
             check_parameters(self, self._parameter_rules)
         with config_context(skip_parameter_validation=True), unchanged_on_error(self):
             return told(self, *args, **kwargs)
 
-    return call
+    return cast(Method, call)

@@ -2,14 +2,16 @@
 
 import copy
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import pairwise
 from numbers import Integral, Number
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
-from scipy.sparse import issparse
+from numpy.typing import ArrayLike
+from scipy.sparse import issparse, sparray, spmatrix
+from sklearn.base import BaseEstimator
 from sklearn.exceptions import DataConversionWarning
 from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.validation import validate_data
@@ -18,6 +20,9 @@ from fastbp.network.samples import SamplesLike, SparseRows
 from fastbp.training.caller import warn_caller
 
 __all__ = [
+    "DTypes",
+    "Matrix",
+    "MatrixLike",
     "cast_samples",
     "check_architecture",
     "check_labels",
@@ -31,8 +36,15 @@ __all__ = [
 ]
 
 
+# What users pass as X.
+MatrixLike: TypeAlias = ArrayLike | sparray | spmatrix
+# X after scikit-learn's checks: an array or a sparse matrix.
+Matrix: TypeAlias = np.ndarray | sparray | spmatrix
+DTypes: TypeAlias = np.dtype | type[np.floating] | list[type[np.floating]]
+
+
 @contextmanager
-def unchanged_on_error(estimator: Any) -> Iterator[None]:
+def unchanged_on_error(estimator: BaseEstimator) -> Iterator[None]:
     """Give an estimator its attributes back if the block raises.
 
     The block must replace attributes and not modify what they hold.
@@ -58,9 +70,9 @@ def naming(argument: str) -> Iterator[None]:
         raise kind(f"{argument}: {error}") from error
 
 
-def hidden_sizes(hidden_layer_sizes: Any) -> list[int]:
+def hidden_sizes(hidden_layer_sizes: int | Iterable[int]) -> list[int]:
     """Return the widths of the hidden layers as a list, from a number or an array-like of numbers."""
-    sizes = [hidden_layer_sizes] if isinstance(hidden_layer_sizes, Integral) else list(hidden_layer_sizes)
+    sizes = [hidden_layer_sizes] if isinstance(hidden_layer_sizes, int | Integral) else list(hidden_layer_sizes)
     if not all(isinstance(size, Integral) and not isinstance(size, bool) for size in sizes):
         raise TypeError(f"hidden_layer_sizes must contain integers, got {sizes}.")
     if any(size <= 0 for size in sizes):
@@ -77,7 +89,7 @@ _COLUMN = (
 _FEW = 1 << 12
 
 
-def _is_plain(estimator: Any, X: Any, dtype: Any) -> bool:
+def _is_plain(estimator: BaseEstimator, X: MatrixLike, dtype: DTypes) -> bool:
     """Return whether scikit-learn's checks would hand back `X` itself, without a word."""
     return (
         type(X) is np.ndarray
@@ -90,7 +102,9 @@ def _is_plain(estimator: Any, X: Any, dtype: Any) -> bool:
     )
 
 
-def check_samples(estimator: Any, X: Any, *, dtype: Any, reset: bool, assume_finite: bool = False) -> Any:
+def check_samples(
+    estimator: BaseEstimator, X: MatrixLike, *, dtype: DTypes, reset: bool, assume_finite: bool = False
+) -> Matrix:
     """Return `X` as a finite 2-D array, or a sparse matrix by rows, of one of the given dtypes.
 
     Parameters
@@ -127,9 +141,9 @@ def check_samples(estimator: Any, X: Any, *, dtype: Any, reset: bool, assume_fin
         return X.tocsr()
 
 
-def to_samples(X: Any) -> SamplesLike:
+def to_samples(X: Matrix) -> SamplesLike:
     """Return checked samples as the engine takes them."""
-    if not issparse(X):
+    if isinstance(X, np.ndarray):
         return X
     # Numbers of columns fit into 32 bits: kernels need not be compiled for wider ones, too.
     indices = X.indices if X.shape[1] > _MOST_COLUMNS else X.indices.astype(np.int32, copy=False)
@@ -143,33 +157,33 @@ def cast_samples(x: np.ndarray, dtype: np.dtype) -> np.ndarray:
         return check_array(x, dtype=dtype, input_name="X")
 
 
-def _check_targets(estimator: Any, y: Any, **options: Any) -> Any:
+def _check_targets(estimator: BaseEstimator, y: MatrixLike | None, **options: Any) -> Matrix:
     if y is None:
         name = type(estimator).__name__
         raise ValueError(f"This {name} estimator requires y to be passed, but the target y is None.")
     with naming("y"):
-        y = check_array(y, ensure_2d=False, input_name="y", estimator=estimator, **options)
-        if y.ndim != 2 or y.shape[1] != 1:
-            return y
+        checked: Any = check_array(y, ensure_2d=False, input_name="y", estimator=estimator, **options)
+        if checked.ndim != 2 or checked.shape[1] != 1:
+            return checked
         warn_caller(_COLUMN, DataConversionWarning)
-        return column_or_1d(y)
+        return column_or_1d(checked)
 
 
-def check_labels(estimator: Any, y: Any) -> Any:
+def check_labels(estimator: BaseEstimator, y: MatrixLike | None) -> Matrix:
     """Return class labels as an array of shape (n,), or multilabel indicators of shape (n, n_labels)."""
     return _check_targets(estimator, y, dtype=None, accept_sparse="csr")
 
 
-def check_values(estimator: Any, y: Any, *, dtype: Any) -> np.ndarray:
+def check_values(estimator: BaseEstimator, y: ArrayLike | None, *, dtype: np.dtype) -> np.ndarray:
     """Return target values as a finite C-contiguous array of shape (n, n_outputs) and the given dtype."""
-    y = _check_targets(estimator, y, dtype="numeric")
+    values: Any = _check_targets(estimator, y, dtype="numeric")
     # Again for the dtype alone: what is finite in float64 may not be so in float32.
     with naming("y"), np.errstate(over="ignore", invalid="ignore"):
-        y = check_array(y, ensure_2d=False, dtype=dtype, order="C", input_name="y", estimator=estimator)
-    return y.reshape(len(y), -1)
+        values = check_array(values, ensure_2d=False, dtype=dtype, order="C", input_name="y", estimator=estimator)
+    return values.reshape(len(values), -1)
 
 
-def check_sample_weight(sample_weight: Any, n_samples: int) -> np.ndarray | None:
+def check_sample_weight(sample_weight: ArrayLike | None, n_samples: int) -> np.ndarray | None:
     """Return sample weights as an array of float64 of shape (n_samples,), or None for None.
 
     A number stands for that weight on every sample. Negative weights are accepted, as scikit-learn does.
