@@ -74,11 +74,11 @@ def test_every_setting_reaches_the_network(task, kind):
         patience=2,
         batch_size=7,
         learning_rate=0.02,
-        alpha=0.5,
+        weight_decay=0.5,
         activation="tanh",
         validation_fraction=0.25,
         seed=9,
-        threads=1,
+        n_threads=1,
     )
     rng = np.random.default_rng(0)
     features = pd.DataFrame({"a": rng.normal(size=40)})

@@ -10,6 +10,7 @@ import pytest
 import skops.io
 
 from fastbp.cli._persist import load_model, trusted_types
+from fastbp.cli._pipeline import network
 
 TARGETS = ("label", "price")
 
@@ -203,8 +204,20 @@ def test_rare_classes_stay_in_training(run_fast, run, tmp_path):
 def test_a_linear_model_of_booleans_only(run_fast, run, tmp_path):
     lines = ["x,z,y", *(f"{i % 2 == 0},{i % 3 == 0},{i % 2}" for i in range(60))]
     (tmp_path / "t.csv").write_text("\n".join(lines))
-    succeeded(run_fast("t.csv", "y", "--dtype", "float64", "--activation", "tanh", "--threads", "1"))
+    succeeded(run_fast("t.csv", "y", "--dtype", "float64", "--activation", "tanh", "--n-threads", "1"))
     assert "wrote 60 predictions" in succeeded(run("predict", "model.skops", "t.csv"))
+
+
+def test_former_names_of_options(run_fast, run, table, tmp_path):
+    result = run_fast(table, "price", "--alpha=0.5", "--threads", "1")
+    assert result.exit_code == 0, result.output
+    assert result.stderr.splitlines() == [
+        "fastbp: note: --alpha is now --weight-decay; the old name will be removed",
+        "fastbp: note: --threads is now --n-threads; the old name will be removed",
+    ]
+    model = network(load_model(tmp_path / "model.skops")[0].pipeline)
+    assert (model.alpha, model.n_jobs) == (0.5, 1)
+    assert "--alpha" not in run("train", "--help").output
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -9,6 +9,7 @@ import click
 from fastbp.cli._errors import CommandError, one_line_errors
 
 LARGEST_SEED = 2**32 - 1
+FORMER_NAMES = {"--alpha": "--weight-decay", "--threads": "--n-threads"}
 
 
 class Commands(click.Group):
@@ -25,6 +26,20 @@ class Commands(click.Group):
         """Parse and run a command."""
         with one_line_errors():
             return super().invoke(ctx)
+
+
+class Renamed(click.Command):
+    """A command that takes the former names of its options, too, for one release."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the arguments after a note about each former name."""
+        for index, argument in enumerate(args):
+            former, *value = argument.split("=", 1)
+            if former in FORMER_NAMES:
+                present = FORMER_NAMES[former]
+                click.echo(f"fastbp: note: {former} is now {present}; the old name will be removed", err=True)
+                args[index] = "=".join([present, *value])
+        return super().parse_args(ctx, args)
 
 
 class Layers(click.ParamType):
@@ -78,7 +93,7 @@ def app(ctx: click.Context) -> None:
         click.echo(ctx.get_help())
 
 
-@app.command()
+@app.command(cls=Renamed)
 @click.argument("table", type=click.Path(path_type=Path))
 @click.option("--target", required=True, help="The column to predict.")
 @click.option(
@@ -120,12 +135,12 @@ def app(ctx: click.Context) -> None:
     help="Of Adam.",
 )
 @click.option(
-    "--alpha",
+    "--weight-decay",
     type=click.FloatRange(0.0),
     metavar="X",
     default=0.0001,
     show_default=True,
-    help="Weight decay.",
+    help="Strength of the L2 penalty.",
 )
 @click.option(
     "--activation",
@@ -152,7 +167,7 @@ def app(ctx: click.Context) -> None:
     help="Share of the rows held out for the final report.",
 )
 @seed_option
-@click.option("--threads", type=click.IntRange(1), metavar="N", help="Threads.  [default: as many as pay off]")
+@click.option("--n-threads", type=click.IntRange(1), metavar="N", help="Threads.  [default: as many as pay off]")
 @click.option("--number", "numbers", multiple=True, metavar="COLUMN", help="Take this column as numbers.")
 @click.option("--category", "categories", multiple=True, metavar="COLUMN", help="Take it as categories.")
 @click.option("--ignore", "ignored", multiple=True, metavar="COLUMN", help="Leave it out.")

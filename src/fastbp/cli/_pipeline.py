@@ -43,14 +43,14 @@ class Settings:
         Stop after this many epochs without improvement.
     batch_size : int or "auto"
     learning_rate : float
-    alpha : float
-        Weight decay.
+    weight_decay : float
+        Strength of the L2 penalty: the estimators' `alpha`.
     activation : str
     dtype : "float32" or "float64"
     validation_fraction : float
         Share of the training rows that scores the epochs; 0 for none.
     seed : int
-    threads : int or None
+    n_threads : int or None
         None lets fastbp choose.
     """
 
@@ -59,12 +59,12 @@ class Settings:
     patience: int = 10
     batch_size: int | str = "auto"
     learning_rate: float = 0.001
-    alpha: float = 0.0001
+    weight_decay: float = 0.0001
     activation: str = "relu"
     dtype: str = "float32"
     validation_fraction: float = 0.1
     seed: int = 0
-    threads: int | None = None
+    n_threads: int | None = None
 
 
 def build_pipeline(columns: Sequence[Column], task: str, settings: Settings, n_rows: int) -> Pipeline:
@@ -155,7 +155,7 @@ def _model(task: str, settings: Settings) -> Any:
     model = estimator(
         hidden_layer_sizes=settings.hidden,
         activation=settings.activation,
-        alpha=settings.alpha,
+        alpha=settings.weight_decay,
         batch_size=settings.batch_size,
         learning_rate_init=settings.learning_rate,
         max_iter=settings.epochs,
@@ -163,7 +163,7 @@ def _model(task: str, settings: Settings) -> Any:
         early_stopping=settings.validation_fraction > 0.0,
         validation_fraction=settings.validation_fraction,
         n_iter_no_change=settings.patience,
-        n_jobs=settings.threads,
+        n_jobs=settings.n_threads,
     )
     if task == "classification":
         return model
