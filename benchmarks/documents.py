@@ -31,3 +31,9 @@ def put_between(text: str, begin: str, end: str, body: str) -> str:
     if not (found_begin and found_end):
         raise ValueError(f"there are no marks {begin} and {end}")
     return f"{before}{begin}\n{body}\n{end}{after}"
+
+
+def markdown_table(heads: list[str], rows: list[list[str]]) -> str:
+    """Return a table in Markdown: the first column to the left, all others to the right."""
+    lines = [heads, ["---", *["--:"] * (len(heads) - 1)], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
