@@ -114,7 +114,7 @@ def chart(
     reference: float | None = None,
     marks: Sequence[Point] = (),
 ) -> str:
-    """Return a chart: lines with their bands, from zero up; releases as upright lines.
+    """Return a chart: lines with their bands, from zero up; releases as vertical lines.
 
     Parameters
     ----------
@@ -175,12 +175,11 @@ def _line(line: Line, x: Callable[[int], float], y: Callable[[float], float]) ->
     parts = [f'<g class="{line.color}"><path class="band" d="M{upper}L{lower}Z"/><path class="line" d="M{middle}"/>']
     for p in line.points:
         spot = f'cx="{_plain(x(p.place))}" cy="{_plain(y(p.value))}"'
-        parts.append(f'<circle class="spot" {spot} r="2.4"/>')
-        parts.append(f'<circle class="hit" {spot} r="9"><title>{escape(f"{line.name}: {p.text}")}</title></circle>')
+        parts.append(f'<circle class="spot" {spot} r="2.4"><title>{escape(f"{line.name}: {p.text}")}</title></circle>')
     return "".join([*parts, "</g>"])
 
 
-def key(lines: Sequence[Line], label: Callable[[float], str]) -> str:
+def key_of(lines: Sequence[Line], label: Callable[[float], str]) -> str:
     """Return the lines' names in their colours, with their newest values."""
     return "".join(
         f'<span class="{line.color}"><i></i>{escape(line.name)} <b>{label(line.points[-1].value)}</b></span>'

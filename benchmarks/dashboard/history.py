@@ -3,13 +3,12 @@
 import math
 from collections.abc import Callable
 from pathlib import Path
-from statistics import median
 from typing import NamedTuple
 
 from benchmarks.dashboard import commits, rules
 from benchmarks.dashboard.charts import Frame, Line, Point
 from benchmarks.dashboard.commits import Commit
-from benchmarks.dashboard.results import Key, Series, Value, load_series, load_versions
+from benchmarks.dashboard.results import Key, Series, load_series, load_versions
 from benchmarks.trainings import TRAININGS
 
 FIT = "step.Adam.time_fit"
@@ -28,7 +27,7 @@ class History(NamedTuple):
         Those with results, oldest first.
     series : Series
     steps : list of rules.Step
-        What has become slower, and what the machine explains of it.
+        What has become slower, by the code or by the machine.
     """
 
     machine: dict
@@ -36,6 +35,11 @@ class History(NamedTuple):
     measured: list[Commit]
     series: Series
     steps: list[rules.Step]
+
+    @property
+    def confirmed(self) -> list[rules.Step]:
+        """What the code is to blame for, and a later commit has confirmed."""
+        return [step for step in self.steps if step.by_code and step.confirmed]
 
     @property
     def frame(self) -> Frame:
@@ -52,43 +56,32 @@ class History(NamedTuple):
         """Return how the control scatters."""
         return rules.noise(self.series, threads, [commit.short for commit in self.measured])
 
+    def place(self, short: str) -> int:
+        """Return the place of a commit among the measured ones, by eight digits of its hash."""
+        return [commit.short for commit in self.measured].index(short)
+
     def commit(self, short: str) -> Commit:
         """Return a commit by eight digits of its hash."""
-        return next(commit for commit in self.measured if commit.short == short)
+        return self.measured[self.place(short)]
 
     def between(self, step: rules.Step) -> int:
-        """Return how many commits a step may be due to: those after the last fast one, up to the first slow one."""
+        """Return how many commits may have caused a step: those after the last fast one, up to the first slow one."""
         places = {commit.short: place for place, commit in enumerate(self.all_commits)}
         return places[step.first] - places[step.last]
 
     def line(
-        self,
-        name: str,
-        color: str,
-        key: Key,
-        convert: Callable[[float], float],
-        label: Callable[[float], str],
+        self, name: str, color: str, key: Key, convert: Callable[[float], float], label: Callable[[float], str]
     ) -> Line | None:
-        """Return a line of a chart, or nothing if that has not been measured.
-
-        `convert` makes of what asv keeps what is drawn, `label` a text of it.
-        """
-        values = self.series.get(key, {})
-        points = [
-            _point(place, commit, values[commit.short], convert, label)
-            for place, commit in enumerate(self.measured)
-            if commit.short in values
-        ]
+        """Return a benchmark as a line, values converted; None if it has none."""
+        points = []
+        for place, commit in enumerate(self.measured):
+            if value := self.series.get(key, {}).get(commit.short):
+                low, high = sorted(map(convert, value.band))
+                middle = convert(value.median)
+                band = f" (95 %: {label(low)} to {label(high)})" if value.samples else ""
+                text = f"{label(middle)}{band}, {commit.short} {commit.date} {commit.subject}"
+                points.append(Point(place, middle, low, high, text))
         return Line(name, color, points) if points else None
-
-
-def _point(
-    place: int, commit: Commit, value: Value, convert: Callable[[float], float], label: Callable[[float], str]
-) -> Point:
-    low, high = sorted(map(convert, value.band))
-    middle = convert(value.median)
-    band = f" (95 %: {label(low)} to {label(high)})" if value.samples else ""
-    return Point(place, middle, low, high, f"{label(middle)}{band}, {commit.short} {commit.date} {commit.subject}")
 
 
 def load_history(folder: Path, machine: dict, thresholds: dict[str, float]) -> History:
@@ -116,9 +109,3 @@ def speed_up(history: History, since: Commit, threads: int) -> float:
         if since.short in values and newest in values:
             logs.append(math.log(values[since.short].median / values[newest].median))
     return math.exp(sum(logs) / len(logs)) if logs else math.nan
-
-
-def relative(values: dict[str, Value]) -> Callable[[float], float]:
-    """Return the function that makes of seconds a multiple of their median over the commits."""
-    middle = median(value.median for value in values.values())
-    return lambda seconds: seconds / middle

@@ -5,8 +5,7 @@ from html import escape
 from benchmarks.dashboard import charts
 from benchmarks.dashboard.charts import HEIGHT, WIDTH, chart
 from benchmarks.dashboard.history import History
-from benchmarks.dashboard.page import throughput_lines
-from benchmarks.trainings import TRAININGS
+from benchmarks.dashboard.page import lines_of, throughput_cards
 
 _COLUMNS, _GAP, _TITLE, _HEAD = 3, 24, 40, 34
 _STYLE = """
@@ -22,15 +21,16 @@ path { fill: none; }
 .c1 { --line: var(--c1); } .c2 { --line: var(--c2); }
 .grid { stroke: var(--grid); } .release { stroke: var(--quiet); stroke-dasharray: 2 3; }
 .band { fill: var(--line); opacity: 0.2; } .line { stroke: var(--line); stroke-width: 2; }
-.spot, .name { fill: var(--line); } .hit { fill: transparent; }
+.spot, .name { fill: var(--line); } .spot { stroke: transparent; stroke-width: 14; }
 """
 
 
 def picture(history: History) -> str:
     """Return the charts of the page's first section, three in a row."""
     parts = []
-    for number, (network, training) in enumerate(TRAININGS.items()):
-        lines = [line for line in throughput_lines(history, network) if line is not None]
+    cards = throughput_cards(history)
+    for number, card in enumerate(cards):
+        lines = lines_of(history, card)
         if not lines:
             continue
         x = (number % _COLUMNS) * (WIDTH + _GAP)
@@ -40,12 +40,12 @@ def picture(history: History) -> str:
             f"{charts.large(line.points[-1].value)}</tspan></tspan>"
             for line in lines
         )
-        drawn = chart(str(training.workload), lines, history.frame, charts.large)
+        drawn = chart(card.title, lines, history.frame, charts.large)
         placed = drawn.replace("<svg ", f'<svg x="{x}" y="{y + _TITLE}" width="{WIDTH}" height="{HEIGHT}" ', 1)
-        parts.append(f'<text class="title" x="{x}" y="{y + 12}">{escape(str(training.workload))}</text>')
+        parts.append(f'<text class="title" x="{x}" y="{y + 12}">{escape(card.title)}</text>')
         parts.append(f'<text class="key" xml:space="preserve" x="{x}" y="{y + 30}">{names}</text>{placed}')
     width = _COLUMNS * (WIDTH + _GAP) - _GAP
-    rows = -(-len(TRAININGS) // _COLUMNS)
+    rows = -(-len(cards) // _COLUMNS)
     height = _HEAD + rows * (HEIGHT + _TITLE + _GAP) - _GAP
     title = (
         f"Samples a second, from {history.measured[0].short} to {history.measured[-1].short}: {history.machine['cpu']}"

@@ -1,22 +1,21 @@
-"""The pages: asv's own, made to work from files, and a front page for every machine."""
+"""The pages: one for every machine."""
 
 from pathlib import Path
 
-from benchmarks.dashboard import environments, offline
+from benchmarks.dashboard import environments
 from benchmarks.dashboard.history import load_history
 from benchmarks.dashboard.page import page
 from benchmarks.dashboard.picture import picture
 from benchmarks.dashboard.results import machines
-from benchmarks.dashboard.tool import ROOT, load_config, run_asv
+from benchmarks.dashboard.tool import ROOT, load_config
 
 OUT = ROOT / ".asv" / "dashboard"
 
 
 def publish(out: Path, drawing: Path | None = None) -> Path:
-    """Write everything into a folder; returns the front page.
+    """Write the pages into a folder, and README's picture into a file if there is one; returns the first page.
 
-    The newest results' machine has index.html, others have a page of their own. Its throughput is drawn into a file of
-    its own, too, if there is one to draw into.
+    The machine with the newest results has index.html, others have a page of their own.
     """
     config = load_config()
     results = ROOT / config["results_dir"]
@@ -25,16 +24,12 @@ def publish(out: Path, drawing: Path | None = None) -> Path:
     if not histories:
         raise SystemExit(f"there are no results in {config['results_dir']}: measure something first")
     out.mkdir(parents=True, exist_ok=True)
-    if run_asv(["publish", "--no-pull"], {"html_dir": str((out / "asv").absolute())}):
-        raise SystemExit("asv publish has failed")
-    offline.make_local(out / "asv")
     files = {history.machine["machine"]: f"{history.machine['machine']}.html" for history in histories}
     files[histories[0].machine["machine"]] = "index.html"
-    log = environments.rows()
     for history in histories:
         own = history.machine["machine"]
         others = [(name, file) for name, file in files.items() if name != own]
-        (out / files[own]).write_text(page(history, others, log), encoding="utf-8")
+        (out / files[own]).write_text(page(history, others, environments.rows()), encoding="utf-8")
     if drawing is not None:
         drawing.write_text(picture(histories[0]), encoding="utf-8")
     return out / "index.html"

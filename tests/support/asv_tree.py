@@ -104,7 +104,7 @@ def write_results(tree: Path, benchmarks: dict, hashes: list[str], slowness: Slo
 
 
 def publish(tree: Path) -> Path:
-    """Publish the results, with README's picture beside the front page; returns the front page."""
+    """Publish the results, with README's picture beside the page; returns the page."""
     folder = tree / ".asv" / "dashboard"
     options = ("--out", folder, "--picture", folder / "picture.svg")
     run(sys.executable, "-m", "benchmarks.dashboard", "publish", *options, cwd=tree)
