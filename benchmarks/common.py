@@ -3,12 +3,15 @@
 Must not be changed, only appended to: figures are compared across versions.
 """
 
+import json
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -82,3 +85,31 @@ def cpus(count: int) -> Iterator[None]:
         yield
     finally:
         os.sched_setaffinity(0, allowed)
+
+
+def alternately(
+    ours: Callable[[], object], theirs: Callable[[], object], rounds: int, calls: int = 1, rest: float = 0.0
+) -> np.ndarray:
+    """Return the seconds of both, (rounds, 2): of the best of so many calls. Who begins alternates, too.
+
+    `rest` is in seconds: idle threads of OpenBLAS spin for a while, and would take a CPU from the next.
+    """
+    times = np.empty((rounds, 2))
+    for number, row in enumerate(times):
+        for which in (0, 1) if number % 2 == 0 else (1, 0):
+            time.sleep(rest)
+            row[which] = min(seconds((ours, theirs)[which]) for _ in range(calls))
+    return times
+
+
+def ratios_text(times: np.ndarray) -> str:
+    """Return how many times as long as ours theirs take: the median of the pairs, and the worst."""
+    ratios = times[:, 1] / times[:, 0]
+    return f"ratio {np.median(ratios):.2f} (worst {ratios.min():.2f})"
+
+
+def in_process(module: str, function: str, *arguments: object, **environment: str) -> Any:
+    """Call a function of a module of benchmarks in a process of its own; returns its result, which JSON can hold."""
+    code = f"import json; from benchmarks import {module}; print(json.dumps({module}.{function}{arguments!r}))"
+    command, settings = [sys.executable, "-c", code], {**os.environ, **environment}
+    return json.loads(subprocess.run(command, env=settings, check=True, stdout=subprocess.PIPE, text=True).stdout)

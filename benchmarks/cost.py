@@ -4,33 +4,25 @@
     python -m benchmarks.cost --first 4
 
 ReLU, softmax cross-entropy, Adam. Multiply-adds are counted while the graph of the objective and its gradient runs.
-Second derivatives are compared with differences of the gradient before they are timed. Memory:
 
 - refbp, kept: activations and deltas of a minibatch, predicted, and counted in the arrays of the two passes.
 - refbp: `tracemalloc`'s peak over an epoch of three shuffled minibatches of `refbp.training`, parameters included, data
-  not. It is above the prediction by what single expressions hold in passing.
-- fastbp, buffers: the bytes of the buffers of a `Session`. The design is the formula in
-  `refbp.accounting.memory.fused_memory`; with tiles, padding to this machine's vectors and the threads' scratch come
-  in.
-- fastbp, resident: growth of the resident memory of a process of its own, from before the session to its peak in three
-  epochs; code is compiled and loaded before. Pages count that were touched, and whatever Python needs besides.
-  Linux only.
+  not. It is above the prediction by the temporary arrays of single expressions.
+- fastbp: the bytes of the buffers of a `Session`. The design is the formula in `refbp.accounting.memory.fused_memory`;
+  "tiles" adds the padding to this machine's vectors and the threads' scratch.
 
 The caller's arrays are in none of fastbp's figures.
 """
 
 import argparse
-import json
 import statistics
-import subprocess
-import sys
-import tracemalloc
 
 import numpy as np
 
 import refbp
+from benchmarks import session
 from benchmarks.common import WORKLOADS, Problem, Workload, make_problem, seconds
-from benchmarks.resident import memory_above, watch_memory
+from benchmarks.session import SETTINGS
 from fastbp.compiler.target import TARGET
 from fastbp.kernels.functions.optimizers import SGD, Adam
 from fastbp.kernels.vectors.types import lanes
@@ -45,7 +37,6 @@ from refbp.training import run_epoch
 
 STEPS = 3
 DERIVED = 5  # networks whose second derivatives are taken
-SETTINGS = {"activation": "relu", "loss": "log_loss", "weight_decay": 1e-4}
 DTYPES = ("float32", "float64")
 OPTIMIZERS = {
     "sgd": (lambda: SGD(nesterov=False), lambda: ReferenceSGD(nesterov=False)),
@@ -91,33 +82,22 @@ def reference_peak(workload: Workload, dtype: str, optimizer: str = "adam") -> i
     batches = np.split(problem.order, STEPS)
 
     def train() -> None:
-        weights, biases = ([a.copy() for a in arrays] for arrays in (problem.weights, problem.biases))
-        tracemalloc.reset_peak()
-        run_epoch(weights, biases, OPTIMIZERS[optimizer][1](), problem.x, problem.y, batches, **SETTINGS)
+        own = session.copied(problem)
+        run_epoch(own.weights, own.biases, OPTIMIZERS[optimizer][1](), problem.x, problem.y, batches, **SETTINGS)
 
     return traced_peak(train)
 
 
 def open_session(workload: Workload, problem: Problem, optimizer: str = "adam", threads: int | None = None) -> Session:
     """Start a session on a problem."""
-    learner = OPTIMIZERS[optimizer][0]()
-    return Session(
-        problem.weights,
-        problem.biases,
-        learner,
-        problem.x,
-        problem.y,
-        batch_size=workload.batch,
-        n_threads=threads,
-        **SETTINGS,
-    )
+    return session.open_session(problem, workload.batch, threads, optimizer=OPTIMIZERS[optimizer][0]())
 
 
 def buffer_bytes(workload: Workload, dtype: str, optimizer: str = "adam") -> Memory:
-    """Look the sizes of a session's buffers up; its thread is one. The workspace is under activations."""
+    """Return the sizes of a session's buffers on one thread. The workspace is under activations."""
     problem = make_problem(workload, 1, np.dtype(dtype).type)
-    with open_session(workload, problem, optimizer, threads=1) as session:
-        buffers = session._buffers
+    with open_session(workload, problem, optimizer, threads=1) as opened:
+        buffers = opened._buffers
         return Memory(
             parameters=buffers.params.nbytes,
             transposed=buffers.transposed.nbytes,
@@ -126,27 +106,6 @@ def buffer_bytes(workload: Workload, dtype: str, optimizer: str = "adam") -> Mem
             activations=buffers.workspace.nbytes,
             scratch=sum(a.nbytes for a in (buffers.scratch, buffers.losses, buffers.penalties, buffers.totals)),
         )
-
-
-def resident_process(number: int, dtype: str) -> None:
-    """Train for three epochs and print by how many bytes the resident memory has grown."""
-    kind = np.dtype(dtype).type
-    tiny = Workload((3, 3, 2), 8)
-    with open_session(tiny, make_problem(tiny, 1, kind), threads=1) as session:
-        session.epoch(None)
-    workload = WORKLOADS[number]
-    problem = make_problem(workload, STEPS, kind)
-    start = watch_memory()
-    with open_session(workload, problem, threads=1) as session:
-        for _ in range(3):
-            session.epoch(problem.order)
-        print(json.dumps(memory_above(start)))
-
-
-def resident_bytes(number: int, dtype: str) -> int:
-    """Measure in a process of its own."""
-    code = f"from benchmarks import cost; cost.resident_process({number}, {dtype!r})"
-    return json.loads(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout)
 
 
 def multiply_add_rows(workloads: tuple[Workload, ...]) -> list[list[str | int]]:
@@ -162,68 +121,41 @@ def multiply_add_rows(workloads: tuple[Workload, ...]) -> list[list[str | int]]:
 def memory_rows(workloads: tuple[Workload, ...]) -> list[list[str | int]]:
     """Fill the second table, in kB and ratios."""
     rows: list[list[str | int]] = []
-    for number, workload in enumerate(workloads):
+    for workload in workloads:
         for dtype in DTYPES:
             cost = cost_of(workload, dtype)
             kept, counted = cost.training.activations + cost.training.deltas, counted_activations(workload, dtype)
-            ref, ref_measured = reference_memory(cost).total, reference_peak(workload, dtype)
+            ref, measured = reference_memory(cost).total, reference_peak(workload, dtype)
             design, tiles = fused_memory(cost).total, fused_memory(cost, tile_of(dtype)).total
-            buffers, resident = buffer_bytes(workload, dtype).total, resident_bytes(number, dtype)
-            ratios = [ref_measured / ref, buffers / design, buffers / tiles, resident / tiles]
-            sizes = [round(n / 1000) for n in (ref, ref_measured, design, tiles, buffers, resident)]
-            rows.append([f"{workload}, {dtype}", kept, counted, *sizes, *(f"{ratio:.3f}" for ratio in ratios)])
+            buffers = buffer_bytes(workload, dtype).total
+            sizes = [round(n / 1000) for n in (ref, measured, design, tiles, buffers)]
+            ratios = [f"{ratio:.3f}" for ratio in (measured / ref, buffers / design, buffers / tiles)]
+            rows.append([f"{workload}, {dtype}", kept, counted, *sizes, *ratios])
     return rows
 
 
 def second_derivative_rows(workloads: tuple[Workload, ...]) -> list[list[str | int]]:
     """Fill the third table: J, its gradient, and the product of its Hessian with a vector, each for itself."""
     rows: list[list[str | int]] = []
+    rng = np.random.default_rng(0)
     for workload in workloads:
         problem = make_problem(workload, 1, np.float64)
-        net = graph.mlp(workload.sizes, workload.batch, **{**SETTINGS, "activation": "tanh"})
+        net = graph.mlp(workload.sizes, workload.batch, **SETTINGS | {"activation": "tanh"})
         params = net.weights + net.biases
         vs = [graph.variable(f"v{i}", p.shape) for i, p in enumerate(params)]
         gradients = list(graph.backprop(params, net.graph, net.J).values())
         products = graph.hessian_vector_product(net.J, params, vs, net.graph)
         arrays = [problem.x, problem.y, *problem.weights, *problem.biases]
         values = dict(zip([net.v["x"], net.v["y"], *params], arrays, strict=True))
-        check_product(gradients, products, params, vs, values)
+        values |= {v: rng.standard_normal(v.shape) for v in vs}
         first = None
         for name, targets in (("J", [net.J]), ("gradient", gradients), ("H v", products)):
-            run = graph.evaluate(targets, values)
+            trace = graph.evaluate(targets, values).trace
             taken = statistics.median(seconds(lambda g=targets, v=values: graph.evaluate(g, v)) for _ in range(9))
             first = first or taken
-            rows.append(
-                [
-                    f"{workload}, {name}",
-                    run.trace.operations,
-                    run.trace.multiply_adds,
-                    f"{1e3 * taken:.2f}",
-                    f"{taken / first:.1f}",
-                ]
-            )
+            times = f"{1e3 * taken:.2f}", f"{taken / first:.1f}"
+            rows.append([f"{workload}, {name}", trace.operations, trace.multiply_adds, *times])
     return rows
-
-
-def check_product(
-    gradients: list[graph.Variable],
-    products: list[graph.Variable],
-    params: list[graph.Variable],
-    vs: list[graph.Variable],
-    values: dict[graph.Variable, np.ndarray],
-) -> None:
-    """Compare H v with the centred difference of the gradient along v; leaves v among the values."""
-    rng = np.random.default_rng(0)
-    values |= {v: rng.standard_normal(v.shape) for v in vs}
-    step = 1e-5
-    ends = [
-        graph.evaluate(
-            gradients, values | {p: values[p] + way * values[v] for p, v in zip(params, vs, strict=True)}
-        ).values
-        for way in (step, -step)
-    ]
-    for product, up, down in zip(graph.evaluate(products, values).values, *ends, strict=True):
-        np.testing.assert_allclose(product, (up - down) / (2 * step), rtol=1e-5, atol=1e-6)
 
 
 def main() -> None:
@@ -234,7 +166,7 @@ def main() -> None:
     heads = ["network", "forward", "counted", "backward", "counted", "equal"]
     print("\n".join(table(heads, multiply_add_rows(workloads))))
     print("\nbytes of refbp's activations and deltas, predicted and counted; kB in training of refbp and fastbp;")
-    print("ratios: measured / refbp, buffers / design, buffers / tiles, resident / tiles")
+    print("ratios: measured / refbp, buffers / design, buffers / tiles")
     heads = [
         "network",
         "kept",
@@ -244,11 +176,9 @@ def main() -> None:
         "fastbp design",
         "tiles",
         "buffers",
-        "resident",
         "r/r",
         "b/d",
         "b/t",
-        "r/t",
     ]
     print("\n".join(table(heads, memory_rows(workloads))))
     print("\nsecond derivatives with tanh, in float64: operations, multiply-adds, milliseconds, times those of J")

@@ -1,9 +1,9 @@
-"""Fashion-MNIST through the scikit-learn face: accuracy, and seconds per epoch beside scikit-learn's.
+"""Fashion-MNIST with the estimators: accuracy, and seconds per epoch compared with scikit-learn's.
 
     python -m benchmarks.fashion_mnist fashion_mnist.npz
 
 The archive holds x_train, y_train, x_test, y_test (the images as bytes). 784-256-128-10, Adam, minibatches of 128,
-float32; whole fits, alternately.
+float32; whole fits.
 """
 
 import argparse
@@ -13,7 +13,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier as Rival
 
-from benchmarks.common import seconds
+from benchmarks.common import alternately, ratios_text
 from fastbp import MLPClassifier
 
 
@@ -28,17 +28,12 @@ def main() -> None:
     x_train, x_test = (data[name].reshape(-1, 784).astype(np.float32) / 255 for name in ("x_train", "x_test"))
     y_train, y_test = data["y_train"], data["y_test"]
     settings = {"hidden_layer_sizes": (256, 128), "batch_size": 128, "max_iter": options.epochs, "random_state": 0}
-    kinds = {"fastbp": MLPClassifier, "scikit-learn": Rival}
-    MLPClassifier(**(settings | {"max_iter": 1})).fit(x_train[:256], y_train[:256])  # compiles, or loads from the cache
-    times: dict[str, list[float]] = {name: [] for name in kinds}
-    for _ in range(options.rounds):
-        for name, kind in kinds.items():
-            model = kind(**settings)
-            times[name].append(seconds(lambda m=model: m.fit(x_train, y_train)) / options.epochs)
-            accuracy = model.score(x_test, y_test)
-            print(f"{name:13} {times[name][-1]:.3f} s per epoch, accuracy {accuracy:.4f}", flush=True)
-    ratios = np.array(times["scikit-learn"]) / np.array(times["fastbp"])
-    print(f"ratio of times per epoch: median {np.median(ratios):.2f}, lowest {ratios.min():.2f}")
+    models = {"fastbp": MLPClassifier(**settings), "scikit-learn": Rival(**settings)}
+    MLPClassifier(**settings | {"max_iter": 1}).fit(x_train[:256], y_train[:256])  # compiles, or loads from the cache
+    times = alternately(*(lambda m=m: m.fit(x_train, y_train) for m in models.values()), options.rounds)
+    for (name, model), taken in zip(models.items(), times.T / options.epochs, strict=True):
+        print(f"{name:13} {np.median(taken):.3f} s per epoch, accuracy {model.score(x_test, y_test):.4f}")
+    print(f"times per epoch: {ratios_text(times)}")
 
 
 if __name__ == "__main__":

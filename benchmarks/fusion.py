@@ -1,26 +1,24 @@
-"""What the fusion of the optimizer into the weight gradient is worth: training steps without it over steps with it.
+"""What fusing the optimizer into the weight gradient is worth: training steps without fusion over steps with it.
 
     python -m benchmarks.fusion
     python -m benchmarks.fusion --batch 16     # the fewer rows share a step of the optimizer, the more it matters
 
-The partner is compiled as well and differs in one thing: its tiles are stored, so that the whole gradient goes to
-memory, and a second pass walks over gradient, weights and moments from end to end (tiles lie one after the other),
-updates by the same vector code, and writes the transposed weights. Each thread keeps its own tiles in both passes: the
-partner needs no barrier between them, and a gradient that fits into its cache stays there. What needs the whole
-gradient first, such as clipping by its norm, would pay for a barrier too: for that the ratios are a lower bound.
+The unfused step is compiled as well, and differs in one thing: it stores the whole gradient in memory, and a second
+pass goes through gradient, weights and moments, applies the same update, and writes the transposed weights. A thread
+has the same tiles in both passes, so no further barrier is needed, and a gradient that fits into a thread's
+cache stays there. Clipping by the norm of the gradient would need a barrier too; for that the ratios are a lower bound.
 
 Adam, ReLU, log-loss, weight decay; as many threads as `Session` chooses from so many CPUs. Weights and moments of both
-must be equal, bit by bit: after an epoch, before anything is timed, and after the last one again. A ratio of 1 says
-that fusion is worth nothing there.
+must be equal bit for bit before anything is timed and at the end. A ratio of 1 means that fusion gains nothing there.
 """
 
 import argparse
-from typing import NamedTuple
 
 import numba
 import numpy as np
 
-from benchmarks.common import WORKLOADS, Problem, Workload, cpus, make_problem, seconds
+from benchmarks.common import WORKLOADS, Workload, alternately, cpus, make_problem, ratios_text
+from benchmarks.session import copied, open_session, state
 from fastbp.kernels.codes import Optimizer
 from fastbp.kernels.functions.optimizers import Adam
 from fastbp.kernels.memory import aligned_zeros
@@ -47,7 +45,6 @@ from fastbp.training.session import Session
 
 ADAM = int(Optimizer.ADAM)
 STORE = int(Optimizer.STORE)
-ALPHA = 1e-4
 EPOCH_FLOPS = 2e9  # long enough for the clock, short enough to go round often
 
 # Not `fastbp.compiler.jit`: its disk cache is keyed by the sources of the package, which this file is not one of.
@@ -56,7 +53,7 @@ jit = numba.njit(nogil=True, error_model="numpy")
 
 @jit
 def _optimizer_pass(network, view, gradient, scalars, first, end):
-    """Spend the stored gradient of the tiles ``first:end``."""
+    """Apply the update to the tiles ``first:end`` from the stored gradient."""
     table = network.table
     width = panel_width(gradient)
     # The gradient has its decay and its division by S already; x * 1 and x + 0 * w change no bit of it.
@@ -78,7 +75,7 @@ def _optimizer_pass(network, view, gradient, scalars, first, end):
 
 @jit
 def unfused_steps(network, buffers, stores, data, hyper, weight_decay, tile_bounds, control, thread):
-    """The loop of `fastbp.kernels.passes.step.train_steps`, with a tile phase that stores and a pass that spends."""
+    """Train as `fastbp.kernels.passes.step.train_steps`: the tile phase stores gradients, a further pass updates."""
     mode = flush_denormals()
     n_threads = tile_bounds.size - 1
     first, end = tile_bounds[thread], tile_bounds[thread + 1]
@@ -134,66 +131,31 @@ class UnfusedSession(Session):
         )
 
 
-class Run(NamedTuple):
-    """A session on copies of a problem's parameters, and what it works on."""
-
-    session: Session
-    weights: list[np.ndarray]
-    biases: list[np.ndarray]
-    optimizer: Adam
-
-    def state(self) -> list[np.ndarray]:
-        """All parameters and moments as they are now."""
-        self.session.sync()
-        return [*self.weights, *self.biases, *self.optimizer.ms, *self.optimizer.vs]
-
-
-def open_run(kind: type[Session], problem: Problem, batch: int) -> Run:
-    """Return a training run of its own."""
-    weights, biases, optimizer = [w.copy() for w in problem.weights], [b.copy() for b in problem.biases], Adam()
-    session = kind(
-        weights,
-        biases,
-        optimizer,
-        problem.x,
-        problem.y,
-        activation="relu",
-        loss="log_loss",
-        weight_decay=ALPHA,
-        batch_size=batch,
-    )
-    return Run(session, weights, biases, optimizer)
-
-
-def check(fused: Run, unfused: Run) -> None:
-    """Raise unless both runs have come to the same parameters and moments."""
-    for one, other in zip(fused.state(), unfused.state(), strict=True):
-        np.testing.assert_array_equal(one, other)
-
-
 def compare(workload: Workload, dtype: type, rounds: int) -> float:
     """Print the figures of one workload; returns the median ratio."""
     steps = int(np.clip(EPOCH_FLOPS / workload.flops, 2, 20_000))
     problem = make_problem(workload, steps, dtype)
-    runs = open_run(Session, problem, workload.batch), open_run(UnfusedSession, problem, workload.batch)
-    times = np.empty((rounds, 2))
-    with runs[0].session, runs[1].session:
-        losses = [run.session.epoch(problem.order) for run in runs]
-        assert losses[0] == losses[1]
-        check(*runs)
-        for number, row in enumerate(times):
-            for which in (0, 1) if number % 2 == 0 else (1, 0):
-                row[which] = seconds(lambda run=runs[which]: run.session.epoch(problem.order)) / steps
-        check(*runs)
-    ratios = times[:, 1] / times[:, 0]
-    fused, unfused = 1e6 * np.median(times, axis=0)
-    gradient = sum(p.nbytes for p in (*problem.weights, *problem.biases)) / 1e6
-    print(
-        f"{workload!s:36} gradient {gradient:6.2f} MB   fused {fused:9.1f} us   unfused {unfused:9.1f} us   "
-        f"ratio {np.median(ratios):5.3f} (worst {ratios.min():5.3f})",
-        flush=True,
+    copies, optimizers = [copied(problem) for _ in range(2)], [Adam(), Adam()]
+    fused, unfused = (
+        open_session(copy, workload.batch, kind=kind, optimizer=optimizer)
+        for copy, kind, optimizer in zip(copies, (Session, UnfusedSession), optimizers, strict=True)
     )
-    return float(np.median(ratios))
+
+    def check() -> None:
+        states = [state(*run) for run in zip(copies, (fused, unfused), optimizers, strict=True)]
+        for one, other in zip(*states, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+    with fused, unfused:
+        assert fused.epoch(problem.order) == unfused.epoch(problem.order)
+        check()
+        times = alternately(lambda: fused.epoch(problem.order), lambda: unfused.epoch(problem.order), rounds) / steps
+        check()
+    ours, theirs = 1e6 * np.median(times, axis=0)
+    gradient = sum(p.nbytes for p in (*problem.weights, *problem.biases)) / 1e6
+    figures = f"gradient {gradient:6.2f} MB   fused {ours:9.1f} us   unfused {theirs:9.1f} us"
+    print(f"{workload!s:36} {figures}   {ratios_text(times)}", flush=True)
+    return float(np.median(times[:, 1] / times[:, 0]))
 
 
 def main() -> None:

@@ -12,15 +12,15 @@ Rows are counted by the epoch, everything else by the step. Below 1 is what smal
 import argparse
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from benchmarks.common import Workload, cpus, make_problem, seconds
-from fastbp.kernels.functions.optimizers import Adam
+from benchmarks.session import open_session
 from fastbp.network.plan import make_plan
-from fastbp.training.session import Session
 
 TOO_MUCH = 1.15
 # Long enough for the clock, short enough to go round often.
@@ -89,36 +89,20 @@ def _home(size: int) -> str:
     return next((name for name, capacity in _caches().items() if size <= capacity), "memory")
 
 
-def _open(case: Case, threads: int, stack: ExitStack) -> tuple[Session, np.ndarray]:
-    problem = make_problem(case.workload, case.steps, np.float32)
-    session = Session(
-        problem.weights,
-        problem.biases,
-        Adam(),
-        problem.x,
-        problem.y,
-        activation="relu",
-        loss="binary_log_loss" if case.workload.sizes[-1] == 1 else "log_loss",
-        weight_decay=1e-4,
-        batch_size=case.workload.batch,
-        n_threads=threads,
-    )
-    return stack.enter_context(session), problem.order
-
-
 def _times(cases: list[Case], threads: int, rounds: int) -> np.ndarray:
     """Seconds of each case, (rounds, cases); a short epoch is repeated until a measurement has its length."""
     times = np.empty((rounds, len(cases)))
     with ExitStack() as stack:
-        opened = [_open(case, threads, stack) for case in cases]
-        calls = []
-        for session, order in opened:
-            session.epoch(order)
-            calls.append(max(1, round(SECONDS / seconds(lambda s=session, o=order: s.epoch(o)))))
+        epochs, calls = [], []
+        for case in cases:
+            problem = make_problem(case.workload, case.steps, np.float32)
+            session = stack.enter_context(open_session(problem, case.workload.batch, threads))
+            epochs.append(partial(session.epoch, problem.order))
+            epochs[-1]()
+            calls.append(max(1, round(SECONDS / seconds(epochs[-1]))))
         for row in times:
-            for index, (session, order) in enumerate(opened):
-                best = min(seconds(lambda s=session, o=order: s.epoch(o)) for _ in range(calls[index]))
-                row[index] = best * cases[index].unit / cases[index].steps
+            for index, case in enumerate(cases):
+                row[index] = min(seconds(epochs[index]) for _ in range(calls[index])) * case.unit / case.steps
     return times
 
 

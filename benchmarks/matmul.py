@@ -20,8 +20,6 @@ from fastbp.threads.jobs import allowed_cpus
 
 SQUARES = tuple((n, n, n) for n in (64, 384, 512, 768, 1024, 1536, 2048))
 SHAPES = ((200, 784, 100), (128, 256, 256), (333, 517, 211), *SQUARES)
-
-
 LEAST_FOR_THREADS = 512
 
 # What Numba reads before it compiles anything.
@@ -54,9 +52,8 @@ class Product:
 
 def print_fraction(product: Product, rounds: int) -> None:
     """Print the share of the peak: medians over the rounds."""
-    fractions, rivals = [], []
+    fractions, rivals, dtype = [], [], product.out.dtype
     for _ in range(rounds):
-        dtype = product.out.dtype
         peak = fma_peak(dtype, seconds=0.02)
         ours, theirs = product.ours(1), product.theirs()
         peak = max(peak, fma_peak(dtype, seconds=0.02))

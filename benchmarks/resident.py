@@ -4,6 +4,9 @@ import ctypes
 import gc
 from pathlib import Path
 
+MB = 1 << 20
+MODULES = {"fastbp": "fastbp", "scikit-learn": "sklearn.neural_network"}
+
 
 def _resident(field: str) -> int:
     """Bytes of resident memory: now (VmRSS), or at most so far (VmHWM)."""

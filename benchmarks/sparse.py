@@ -1,25 +1,21 @@
-"""An epoch on a large sparse matrix beside scikit-learn's: seconds and memory, each in a process of its own.
+"""An epoch on a large sparse matrix compared with scikit-learn: seconds and memory, each in a process of its own.
 
     python -m benchmarks.sparse
     python -m benchmarks.sparse --rows 20000 --columns 50000 --elements 100 --hidden 32
 
-The matrix is CSR, float64, its elements in random places. Both start from the same weights in the same order, and the
+The matrix is CSR, float64, with elements in random places. Both start from the same weights in the same order, and the
 losses of the epoch are compared. Memory is the peak during the call above what was resident before it, data included.
 """
 
 import argparse
 import importlib
-import json
-import subprocess
-import sys
-import time
 import warnings
 
 import numpy as np
 import scipy.sparse
 
-from benchmarks.memory import MB, MODULES
-from benchmarks.resident import memory_above, watch_memory
+from benchmarks.common import in_process, seconds
+from benchmarks.resident import MB, MODULES, memory_above, watch_memory
 
 SPEED_TARGET, MEMORY_TARGET = 2.0, 300 * MB
 
@@ -34,25 +30,16 @@ def make_data(rows: int, columns: int, elements: int) -> tuple[scipy.sparse.csr_
     return x, x @ rng.standard_normal(columns) > 0
 
 
-def fit_process(package: str, rows: int, columns: int, elements: int, hidden: int) -> None:
-    """Fit one epoch, fastbp twice: the first time it loads what it has compiled before. Prints seconds and bytes."""
+def fit_process(package: str, rows: int, columns: int, elements: int, hidden: int) -> dict:
+    """Fit one epoch, twice with fastbp, whose first fit loads compiled code. Returns seconds and bytes."""
     warnings.simplefilter("ignore")
     model = importlib.import_module(MODULES[package]).MLPClassifier((hidden,), max_iter=1, random_state=0)
     x, y = make_data(rows, columns, elements)
     fits = []
     for _ in range(2 if package == "fastbp" else 1):
         before = watch_memory()
-        start = time.perf_counter()
-        model.fit(x, y)
-        fits.append((time.perf_counter() - start, memory_above(before)))
-    data = x.data.nbytes + x.indices.nbytes + x.indptr.nbytes
-    print(json.dumps({"fits": fits, "data": data, "loss": model.loss_}))
-
-
-def _run(*arguments: object) -> dict:
-    code = f"from benchmarks import sparse; sparse.fit_process{arguments!r}"
-    done = subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.PIPE, text=True)
-    return json.loads(done.stdout)
+        fits.append((seconds(lambda: model.fit(x, y)), memory_above(before)))
+    return {"fits": fits, "data": x.data.nbytes + x.indices.nbytes + x.indptr.nbytes, "loss": model.loss_}
 
 
 def main() -> None:
@@ -64,17 +51,17 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     shape = options.rows, options.columns, options.elements, options.hidden
-    _run("fastbp", *shape)  # compiles
+    in_process("sparse", "fit_process", "fastbp", *shape)  # compiles
     ratios = []
     for _ in range(options.rounds):
-        ours, theirs = (_run(package, *shape) for package in ("fastbp", "scikit-learn"))
+        ours, theirs = (in_process("sparse", "fit_process", package, *shape) for package in MODULES)
         np.testing.assert_allclose(ours["loss"], theirs["loss"], rtol=1e-9)
         (first, memory), (again, _) = ours["fits"]
-        ((seconds, their_memory),) = theirs["fits"]
-        ratios.append(seconds / first)
+        ((their_time, their_memory),) = theirs["fits"]
+        ratios.append(their_time / first)
         print(
-            f"fastbp {first:6.2f} s (again {again:.2f}), {memory / MB:5.0f} MB;  scikit-learn {seconds:6.2f} s, "
-            f"{their_memory / MB:5.0f} MB;  data {ours['data'] / MB:.0f} MB;  ratio {seconds / first:.1f}",
+            f"fastbp {first:6.2f} s (again {again:.2f}), {memory / MB:5.0f} MB;  scikit-learn {their_time:6.2f} s, "
+            f"{their_memory / MB:5.0f} MB;  data {ours['data'] / MB:.0f} MB;  ratio {ratios[-1]:.1f}",
             flush=True,
         )
         if memory > MEMORY_TARGET:

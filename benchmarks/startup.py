@@ -28,7 +28,7 @@ print(f"import {imported - start:.2f} s, first fit {time.perf_counter() - import
 IMPORTS = ("import fastbp", "from fastbp import MLPClassifier", "import sklearn.neural_network")
 
 
-def start(program: str, folder: str) -> subprocess.Popen:
+def start(program: str, folder: str) -> subprocess.Popen[str]:
     """Start a process that keeps its compiled code in `folder`."""
     settings = {**os.environ, "NUMBA_CACHE_DIR": folder}
     return subprocess.Popen([sys.executable, "-c", program], env=settings, stdout=subprocess.PIPE, text=True)
