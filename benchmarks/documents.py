@@ -1,6 +1,7 @@
 """Saved results, and pages that have a part written from them."""
 
 import json
+import re
 from pathlib import Path
 
 
@@ -37,3 +38,8 @@ def markdown_table(heads: list[str], rows: list[list[str]]) -> str:
     """Return a table in Markdown: the first column to the left, all others to the right."""
     lines = [heads, ["---", *["--:"] * (len(heads) - 1)], *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def slug(cpu: str) -> str:
+    """Return a processor's name for a file: "amd-epyc-znver4"."""
+    return re.sub(r"[^a-z0-9]+", "-", re.sub(r"\((r|tm)\)", "", cpu.lower())).strip("-")

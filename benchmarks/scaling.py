@@ -2,7 +2,7 @@
 
     python -m benchmarks.scaling                    # print the tables
     python -m benchmarks.scaling --bandwidth 200    # with 200 Gbyte/s of memory
-    python -m benchmarks.scaling --write            # put tables and picture into docs
+    python -m benchmarks.scaling --write            # put the tables into docs/scaling.md
 
 Costs, and how fastbp divides each step among the cores, are in benchmarks/results/scaling-*.json. They were measured
 by the programs of release 0.5.0.
@@ -10,7 +10,6 @@ by the programs of release 0.5.0.
 
 import argparse
 import json
-import math
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -217,60 +216,15 @@ def section(result: dict) -> str:
     return "\n\n".join(tables)
 
 
-def draw(result: dict, path: Path) -> None:
-    """Write the picture: predicted speed-up against cores, a panel for each workload."""
-    import matplotlib as mpl  # only here: the tables do not need it
-    from matplotlib.figure import Figure
-    from matplotlib.ticker import FixedLocator, NullLocator
-
-    from benchmarks.peers.plot import GRID, SETTINGS
-
-    workloads = load_costs(result)
-    with mpl.rc_context(SETTINGS):
-        figure = Figure(figsize=(11, 9.3), layout="constrained", facecolor="white")
-        panels = figure.subplots(math.ceil(len(workloads) / 3), 3, sharex=True, sharey=True, squeeze=False)
-        for axes, costs in zip(panels.flat, workloads, strict=True):
-            axes.set_xscale("log", base=2)
-            axes.set_yscale("log", base=2)
-            axes.plot(CORES, CORES, "--", color="#8a96a3", linewidth=1.2, label="ideal")
-            gains = speedups(result["machine"], costs)
-            axes.plot(
-                CORES, list(gains.values()), "-o", color="#0072b2", linewidth=2, markersize=3.5, label="predicted"
-            )
-            measured = costs.measured[0] / costs.measured[1]
-            axes.plot([2], [measured], "D", color="#d55e00", fillstyle="none", markeredgewidth=1.8, label="measured")
-            until, held = limit(result["machine"], costs)
-            text = f"more than {CORES[-1]}" if until is None else f"{until}, then {held}"
-            axes.text(0.05, 0.96, text, transform=axes.transAxes, color="#6a3d9a", fontweight="bold", va="top")
-            axes.axvline(
-                until or 1000, color="#6a3d9a", linewidth=1.4, linestyle=":", label="more cores are not worth it"
-            )
-            axes.set_title(f"{costs.name}, batch {costs.batch}", loc="left", fontsize=10.5, fontweight="bold")
-            axes.set(xlim=(0.85, 80), ylim=(0.5, 90))
-            for axis in (axes.xaxis, axes.yaxis):
-                axis.set_major_locator(FixedLocator(CORES))
-                axis.set_minor_locator(NullLocator())
-                axis.set_major_formatter("{x:g}")
-            axes.grid(color=GRID)
-            axes.set_axisbelow(True)
-            axes.spines[["top", "right"]].set_visible(False)
-        handles, labels = panels[0, 0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), frameon=False)
-        figure.supxlabel("cores")
-        figure.supylabel("speed-up")
-        figure.savefig(path, metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scaling", description=__doc__.splitlines()[0])
     parser.add_argument("--bandwidth", type=float, help="Gbyte/s of memory, instead of the measured machine's")
-    parser.add_argument("--write", action="store_true", help="put tables and picture into docs")
+    parser.add_argument("--write", action="store_true", help="put the tables into docs/scaling.md")
     options = parser.parse_args()
     result = json.loads(COSTS.read_text(encoding="utf-8"))
     if options.write:
         page = ROOT / "docs" / "scaling.md"
         page.write_text(put_between(page.read_text(encoding="utf-8"), BEGIN, END, section(result)), encoding="utf-8")
-        draw(result, ROOT / "docs" / "img" / "scaling.svg")
     if options.bandwidth:
         result["machine"]["bandwidth"] = 1e9 * options.bandwidth
     print(section(result))

@@ -5,8 +5,8 @@ import random
 
 import pytest
 from benchmarks.dashboard import rules
-from benchmarks.dashboard.results import Key, Value
-from benchmarks.dashboard.statistics import interval, spread
+from benchmarks.dashboard.results import Key, Value, interval
+from benchmarks.dashboard.rules import spread
 from scipy.stats import binom
 
 FIT = Key("step.Adam.time_fit", ("784-256-256-10",), 1)

@@ -1,6 +1,5 @@
 """benchmarks.peers: the check can fail, pairs are pairs, a frozen peer rests, and README says what was saved."""
 
-import argparse
 import copy
 import importlib
 import itertools
@@ -137,17 +136,6 @@ class TestDriver:
         peers = [Named("fastbp", 2), Named("torch", 1), Named("torch", 2), Named("jax", 1), Named("jax", 2)]
         chosen = driver.fastest(peers, [0.1, 0.4, 0.5, 0.3, 0.2])
         assert list(chosen.items()) == [(peers[0], 0.1), (peers[1], 0.4), (peers[4], 0.2)]
-
-    @pytest.mark.parametrize(("swapped", "order"), [(False, ["ours", "theirs"]), (True, ["theirs", "ours"])])
-    def test_a_pair_is_ours_and_theirs_whoever_begins(self, swapped, order):
-        ran = []
-
-        def turn(name, seconds):
-            ran.append(name)
-            return seconds
-
-        assert driver.take_pairs(lambda: turn("ours", 1.0), lambda: turn("theirs", 2.0), swapped) == (1.0, 2.0)
-        assert ran == order
 
     def test_short_epochs_are_repeated_and_long_ones_are_few(self):
         effort = driver.Effort(turn_seconds=0.01, seconds=8, least_rounds=5, most_rounds=15)
@@ -340,14 +328,13 @@ class TestReport:
 class TestCommand:
     def test_a_complete_run_is_saved_with_the_others(self):
         options = command.parse([])
-        assert options.out == command.RESULTS
+        assert options.complete
         assert options.workloads == WORKLOADS
         assert options.threads == sorted({1, len(os.sched_getaffinity(0))})
 
     @pytest.mark.parametrize("arguments", [["--quick"], ["--first", "2"], ["--peers", "jax"]])
     def test_any_other_is_not(self, arguments):
-        assert command.parse(arguments).out is None
-        assert command.parse([*arguments, "--out", "here"]).out == Path("here")
+        assert not command.parse(arguments).complete
         with pytest.raises(SystemExit):
             command.parse([*arguments, "--write"])
 
@@ -357,29 +344,19 @@ class TestCommand:
             command.parse(["--write"])
         assert "matplotlib" in capsys.readouterr().err
 
-    def test_more_workloads(self):
-        options = command.parse(["--first", "1", "--sizes", "784-512-10", "--batch=64", "--sizes", "3-2", "--batch=1"])
-        assert options.workloads == (WORKLOADS[0], Workload((784, 512, 10), 64), Workload((3, 2), 1))
-
-    @pytest.mark.parametrize(
-        "arguments", ["--sizes 3-2", "--threads 0", "--threads 100000", "--peers fastbp", "--sizes 3 --batch 1"]
-    )
+    @pytest.mark.parametrize("arguments", ["--threads 0", "--threads 100000", "--peers fastbp"])
     def test_nonsense_is_refused(self, arguments, capsys):
         with pytest.raises(SystemExit):
             command.parse(arguments.split())
         assert "error" in capsys.readouterr().err
 
-    @pytest.mark.parametrize("text", ["", "3", "3-0", "3--2", "a-b", "-1-2"])
-    def test_sizes(self, text):
-        with pytest.raises(argparse.ArgumentTypeError, match="784-512-10"):
-            command.parse_sizes(text)
-
 
 class TestPicture:
-    def test_points_and_lines(self):
+    def test_ratios_by_width(self):
         plot = pytest.importorskip("benchmarks.peers.plot", exc_type=ImportError)
-        assert plot.points(a_result(), "jax") == [(16, 4.0)]
-        assert plot.line([(100, 2.0), (16, 3.0), (100, 8.0)]) == ([16, 100], pytest.approx([3, 4]))
+        result = a_result()
+        result["workloads"].append(result["workloads"][0] | {"sizes": [4, 8, 3]})
+        assert plot.ratios_by_width(result, "jax") == {8: [4.0], 16: [4.0]}
 
     def test_the_same_results_give_the_same_picture(self, tmp_path):
         plot = pytest.importorskip("benchmarks.peers.plot", exc_type=ImportError)

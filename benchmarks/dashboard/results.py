@@ -3,11 +3,10 @@
 import itertools
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks.dashboard.statistics import interval
 from benchmarks.dashboard.tool import THREADS
 
 _DIGITS = 5
@@ -29,6 +28,22 @@ class Key(NamedTuple):
     def full_name(self) -> str:
         """Name with parameters, as asv's thresholds are matched against."""
         return f"{self.benchmark}({', '.join(self.params)})" if self.params else self.benchmark
+
+
+def interval(samples: Sequence[float], confidence: float = 0.95) -> tuple[float, float]:
+    """Return an interval that holds the true median with at least this probability, whatever the distribution.
+
+    The k-th smallest and the k-th largest sample, with the largest k for which the binomial distribution allows it. Of
+    fewer than six samples 95 % cannot be had: then it is all that they span.
+    """
+    ordered = sorted(samples)
+    n = len(ordered)
+    tail, k = 0.0, 0
+    while 2 * (tail + math.comb(n, k) / 2**n) <= 1 - confidence:
+        tail += math.comb(n, k) / 2**n
+        k += 1
+    k = max(k, 1)
+    return ordered[k - 1], ordered[n - k]
 
 
 class Value(NamedTuple):

@@ -3,7 +3,6 @@
 import json
 import os
 import platform
-import re
 import subprocess
 import sys
 import tempfile
@@ -11,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import chdir, contextmanager
 from pathlib import Path
 
+from benchmarks.documents import slug
 from fastbp.machine import describe
 from fastbp.threads.cpus import allowed_cpus
 
@@ -49,21 +49,15 @@ def run_asv(arguments: Sequence[str], changes: dict | None = None, **environment
         return subprocess.run(command, cwd=ROOT, env=os.environ | environment, check=False).returncode
 
 
-def machine_name(cpu: str, llvm_cpu: str, cpus: int) -> str:
-    """Return a name that says what the machine is, not whose: "amd-epyc-znver4-2-cpus"."""
-    model = re.sub(r"\((r|tm)\)", "", f"{cpu} {llvm_cpu}".lower())
-    slug = re.sub(r"[^a-z0-9]+", "-", model).strip("-")
-    return f"{slug}-{cpus}-cpus"
-
-
 def this_machine() -> dict[str, str]:
     """Return what asv keeps of a machine. What may change from day to day is in the log of environments instead.
 
     asv draws a graph of its own for every memory size and every kernel that it sees.
     """
     found, cpus = describe(), allowed_cpus()
+    name = slug(f"{found['cpu']} {found['llvm_cpu']}")
     return {
-        "machine": machine_name(str(found["cpu"]), str(found["llvm_cpu"]), cpus),
+        "machine": f"{name}-{cpus}-cpus",
         "os": platform.system(),
         "arch": platform.machine(),
         "cpu": f"{found['cpu']} ({found['llvm_cpu']})",

@@ -2,7 +2,6 @@
 
     python -m benchmarks.peers --write            # all of it, saved, and put into README
     python -m benchmarks.peers --peers jax --threads 2 --first 6
-    python -m benchmarks.peers --first 0 --sizes 784-512-10 --batch 64
     python -m benchmarks.peers --saved benchmarks/results/peers-*.json --write
 
 benchmarks/README.md says what is measured and how. Needs the extra `bench`; a peer that is not there is left out by
@@ -13,7 +12,7 @@ import argparse
 from importlib.util import find_spec
 from pathlib import Path
 
-from benchmarks.common import WORKLOADS, Workload
+from benchmarks.common import WORKLOADS
 from benchmarks.documents import load_result, put_between
 from benchmarks.peers import report
 from benchmarks.peers.driver import OURS, QUICK, Disagreement, Effort, Nobody, compare, started
@@ -26,48 +25,27 @@ RESULTS = ROOT / "benchmarks" / "results"
 RIVALS = [name for name in TITLES if name != OURS]
 
 
-def parse_sizes(text: str) -> tuple[int, ...]:
-    """Return the layers' sizes in "784-512-10".
-
-    Raises
-    ------
-    argparse.ArgumentTypeError
-        If these are not two positive numbers or more.
-    """
-    parts = text.split("-")
-    if len(parts) < 2 or not all(part.isdecimal() and int(part) > 0 for part in parts):
-        raise argparse.ArgumentTypeError(f"expected sizes such as 784-512-10, got {text!r}")
-    return tuple(map(int, parts))
-
-
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
-    """Return the options, with `workloads` and `out` put together from them."""
+    """Return the options; `complete` says whether the run is one to be saved."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.peers", description=__doc__.splitlines()[0])
     add = parser.add_argument
     add("--threads", type=int, action="append", help="of each peer; repeatable (default: 1, and as many as CPUs)")
     add("--dtype", choices=("float32", "float64"), default="float32")
     add("--peers", nargs="+", choices=RIVALS, default=RIVALS, help="all unless said")
     add("--first", type=int, default=len(WORKLOADS), help="only the first so many of the standard workloads")
-    add("--sizes", type=parse_sizes, action="append", default=[], help="one more workload; repeatable, with --batch")
-    add("--batch", type=int, action="append", default=[], help="its minibatch")
     add("--quick", action="store_true", help="a few steps, to see that everything works; the figures mean nothing")
-    add("--out", type=Path, help=f"folder for the results (default for complete runs: {RESULTS.relative_to(ROOT)})")
     add("--saved", type=Path, nargs="+", help="measure nothing; take the results in these files")
     add("--write", action="store_true", help="put table and picture into README and docs/img")
     options = parser.parse_args(arguments)
-    if len(options.sizes) != len(options.batch):
-        parser.error("each --sizes needs a --batch")
     options.threads = options.threads or sorted({1, allowed_cpus()})
     if not all(1 <= threads <= allowed_cpus() for threads in options.threads):
         parser.error(f"--threads must be between 1 and {allowed_cpus()}, the CPUs of this process")
-    extra = tuple(Workload(sizes, batch) for sizes, batch in zip(options.sizes, options.batch, strict=True))
-    options.workloads = WORKLOADS[: options.first] + extra
-    complete = options.workloads == WORKLOADS and options.peers == RIVALS and not options.quick
-    if options.write and not (complete or options.saved):
+    options.workloads = WORKLOADS[: options.first]
+    options.complete = options.workloads == WORKLOADS and options.peers == RIVALS and not options.quick
+    if options.write and not (options.complete or options.saved):
         parser.error("--write needs a complete run, or --saved")
     if options.write and find_spec("matplotlib") is None:
         parser.error("--write needs matplotlib")
-    options.out = options.out or (RESULTS if complete else None)
     return options
 
 
@@ -82,8 +60,8 @@ def run(options: argparse.Namespace, threads: int) -> dict:
             figures = compare(peers, workload, options.dtype, threads, effort)
             result["workloads"].append(report.rounded(figures))
             print(report.lines(result["workloads"][-1]), flush=True)
-    if options.out is not None:
-        print(f"saved as {report.save(result, options.out)}", flush=True)
+    if options.complete:
+        print(f"saved as {report.save(result, RESULTS)}", flush=True)
     return result
 
 

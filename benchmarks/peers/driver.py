@@ -1,7 +1,7 @@
 """Peers by turns: the check, the choice of how long to measure, pairs of times and what follows from them."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import NamedTuple
 
@@ -37,9 +37,9 @@ class Nobody(Exception):
 
 
 class Times(NamedTuple):
-    """Who was timed, minibatches of a turn, pairs of seconds per step (fastbp's, the rival's), and the machine's speed.
+    """What was timed: peers (fastbp first), minibatches of a turn, and for each round seconds a step and the machine.
 
-    Peers begin with fastbp. Pairs are by a rival's name; of these and of the machine's speeds there is one a round.
+    Seconds are pairs, fastbp's and the rival's, by the rival's name.
     """
 
     peers: list[Peer]
@@ -91,20 +91,6 @@ def check_losses(peers: list[Peer], workload: Workload, dtype: str) -> list[dict
     return figures
 
 
-def take_pairs(ours: Callable[[], float], theirs: Callable[[], float], swapped: bool) -> tuple[float, float]:
-    """Run both, one right after the other; returns the seconds of ours and of theirs."""
-    if swapped:
-        their_time = theirs()
-        return ours(), their_time
-    our_time = ours()
-    return our_time, theirs()
-
-
-def steps_of_epoch(workload: Workload, effort: Effort) -> int:
-    """Return how many minibatches of data to make: some seconds of a slow peer, and no more than memory takes."""
-    return int(np.clip(4e9 / workload.flops, 2, effort.most_steps))
-
-
 def plan(epoch_seconds: dict[str, float], effort: Effort) -> tuple[int, int]:
     """Return the epochs of a turn and the number of rounds, from the seconds of an epoch of each peer."""
     epochs = max(1, math.ceil(effort.turn_seconds / epoch_seconds[OURS]))
@@ -124,7 +110,8 @@ def fastest(peers: list[Peer], epoch_seconds: list[float]) -> dict[Peer, float]:
 
 def measure(peers: list[Peer], workload: Workload, dtype: str, threads: int, effort: Effort) -> Times:
     """Warm all up, then take the times of fastbp and of each rival's fastest process."""
-    steps = steps_of_epoch(workload, effort)
+    # As many minibatches as take a slow peer some seconds, and no more than memory holds.
+    steps = int(np.clip(4e9 / workload.flops, 2, effort.most_steps))
     for peer in peers:
         peer.ask("load", sizes=workload.sizes, batch=workload.batch, steps=steps)
         peer.ask("train", epochs=1)
@@ -140,7 +127,9 @@ def measure(peers: list[Peer], workload: Workload, dtype: str, threads: int, eff
     for number in range(rounds):
         machines.append(roofline.measure(dtype, threads))
         for peer in rivals:
-            pairs[peer.name].append(take_pairs(lambda: turn(ours), lambda p=peer: turn(p), number % 2 == 1))
+            order = (ours, peer) if number % 2 == 0 else (peer, ours)
+            taken = {each: turn(each) for each in order}
+            pairs[peer.name].append((taken[ours], taken[peer]))
     return Times(list(chosen), epochs * steps, pairs, machines)
 
 

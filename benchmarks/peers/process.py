@@ -1,7 +1,7 @@
-"""A peer's process, seen from the driver: frozen but for its turns.
+"""A peer's process, seen from the driver: stopped except in its turns.
 
-OpenMP and Eigen leave their threads spinning for the next piece of work, and fastbp's look for it now and then. The
-next piece is another peer's, which would be timed on what these leave of the processor. A stopped process leaves all.
+Threads of OpenMP and Eigen spin while they wait for work, and fastbp's look for it now and then. They would slow down
+the other peers; a stopped process does not.
 """
 
 import json
@@ -25,27 +25,13 @@ class Died(Exception):
 class Peer:
     """A running worker, on as many CPUs as it has threads.
 
-    Parameters
-    ----------
-    name : str
-        A key of `rivals.TITLES`.
-    threads : int
-    dtype : str
-
-    Attributes
-    ----------
-    name, threads
-        As given.
-    version : str
-        Of the library, once it is `ready`; empty if it is missing.
-    missing : str
-        Why there is no such peer here; empty if there is.
+    `version` is that of the library once the worker is `ready`, or empty; `missing` says why there is no such peer.
     """
 
     def __init__(self, name: str, threads: int, dtype: str) -> None:
         self.name, self.threads = name, threads
         self.version = self.missing = ""
-        # Ctrl-C reaches all processes at a terminal, and is the driver's: a worker is born deaf to it.
+        # Ctrl-C reaches all processes at a terminal, and is handled by the driver: workers ignore it.
         handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
         try:
             with cpus(threads):
@@ -58,6 +44,7 @@ class Peer:
                 )
         finally:
             signal.signal(signal.SIGINT, handler)
+        self.pid = self._process.pid
 
     def __enter__(self) -> Self:
         return self
@@ -67,11 +54,6 @@ class Peer:
             self._process.kill()
         self._process.send_signal(signal.SIGCONT)
         self._process.communicate()
-
-    @property
-    def pid(self) -> int:
-        """Number of the process."""
-        return self._process.pid
 
     def _freeze(self) -> None:
         self._process.send_signal(signal.SIGSTOP)
@@ -94,26 +76,14 @@ class Peer:
         return json.loads(line)
 
     def ready(self) -> None:
-        """Wait until the library is there, or known to be missing.
-
-        Raises
-        ------
-        Died
-            If it is neither.
-        """
+        """Wait until the library is there or known to be missing; raises `Died` if it is neither."""
         first = self._answer()
         self.version, self.missing = first.get("version", ""), first.get("missing", "")
         if not self.missing:
             self._freeze()
 
     def ask(self, call: str, **arguments: object) -> dict:
-        """Have a method of `worker.Worker` called and wait for what it returns.
-
-        Raises
-        ------
-        Died
-            If the worker ends instead, or has ended in its sleep.
-        """
+        """Have a method of `worker.Worker` called; returns its result, or raises `Died` if the worker ends instead."""
         self._process.send_signal(signal.SIGCONT)
         try:
             print(json.dumps({"call": call, **arguments}), file=self._process.stdin, flush=True)

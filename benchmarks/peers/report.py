@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from benchmarks.common import Workload
+from benchmarks.documents import markdown_table, slug
 from benchmarks.peers.rivals import TITLES
 from fastbp.machine import describe
 
@@ -23,22 +24,13 @@ def header(threads: int, dtype: str, versions: dict[str, str], missing: dict[str
     return {
         "schema": SCHEMA,
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "cpu": machine["cpu"],
-        "llvm_cpu": machine["llvm_cpu"],
-        "instruction_set": machine["instruction_set"],
+        **{key: machine[key] for key in ("cpu", "llvm_cpu", "instruction_set")},
         "threads": threads,
         "dtype": dtype,
         "versions": versions | {"python": platform.python_version()} | {p: version(p) for p in ("numpy", "numba")},
         "missing": missing,
         "workloads": [],
     }
-
-
-def file_name(result: dict) -> str:
-    """Return the name of a result's file, which says on what processor it was taken."""
-    cpu = re.sub(r"\((r|tm)\)", "", f"{result['cpu']} {result['llvm_cpu']}".lower())
-    slug = re.sub(r"[^a-z0-9]+", "-", cpu).strip("-")
-    return f"peers-{slug}-{result['threads']}-threads-{result['dtype']}.json"
 
 
 def rounded(value: object) -> object:
@@ -51,9 +43,10 @@ def rounded(value: object) -> object:
 
 
 def save(result: dict, folder: Path) -> Path:
-    """Write a result into a folder; returns the file."""
+    """Write a result into a folder; returns the file, whose name says on what processor it was taken."""
+    cpu = slug(f"{result['cpu']} {result['llvm_cpu']}")
+    path = folder / f"peers-{cpu}-{result['threads']}-threads-{result['dtype']}.json"
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / file_name(result)
     text = json.dumps(result, indent=1)
     text = re.sub(r"\[[^\[\]{}\"]*\]", lambda found: " ".join(found.group().split()), text)  # numbers in one line
     path.write_text(text + "\n", encoding="utf-8")
@@ -111,34 +104,22 @@ def summary(result: dict) -> str:
     )
 
 
-def _cells(*cells: str) -> str:
-    return f"| {' | '.join(cells)} |"
-
-
 def table(result: dict) -> str:
     """Return a result as a table in Markdown."""
     names = rivals(result)
-    workloads = result["workloads"]
-    rows = [
-        _cells("network", "batch", "µs a step", "GFLOP/s", "of roofline", *(TITLES[name] for name in names)),
-        _cells("---", *["--:"] * (4 + len(names))),
-    ]
-    for figures in workloads:
-        ours = figures["peers"]["fastbp"]
-        theirs = [figures["peers"][name] for name in names]
+    rows = []
+    for figures in result["workloads"]:
+        ours, theirs = figures["peers"]["fastbp"], [figures["peers"][name] for name in names]
+        network = ["-".join(map(str, figures["sizes"])), str(figures["batch"])]
+        speed = [digits(ours["us"]), digits(ours["gflops"]), f"{100 * ours['of_roofline']:.0f} %"]
         rows.append(
-            _cells(
-                "-".join(map(str, figures["sizes"])),
-                str(figures["batch"]),
-                digits(ours["us"]),
-                digits(ours["gflops"]),
-                f"{ours['of_roofline']:.0%}".replace("%", " %"),
-                *(f"{digits(peer['ratio'])} ({digits(peer['ratio_worst'])})" for peer in theirs),
-            )
+            [*network, *speed, *(f"{digits(peer['ratio'])} ({digits(peer['ratio_worst'])})" for peer in theirs)]
         )
     for title, over_all in (("geometric mean", geometric_mean), ("lowest", min)):
-        rows.append(_cells(title, *[""] * 4, *(f"**{digits(over_all(ratios(result, name)))}**" for name in names)))
-    return "\n".join(rows)
+        rows.append([title, *[""] * 4, *(f"**{digits(over_all(ratios(result, name)))}**" for name in names)])
+    return markdown_table(
+        ["network", "batch", "µs a step", "GFLOP/s", "of roofline", *(TITLES[name] for name in names)], rows
+    )
 
 
 def caption(result: dict) -> str:
@@ -148,8 +129,7 @@ def caption(result: dict) -> str:
         f"{count(result['threads'], 'thread')}, {result['dtype']}, {result['cpu']} ({result['llvm_cpu']}), "
         f"{result['date']}; {versions}."
     )
-    absent = [f" Without {TITLES[name]}: {reason}." for name, reason in result["missing"].items()]
-    return text + "".join(absent)
+    return text + "".join(f" Without {TITLES[name]}: {reason}." for name, reason in result["missing"].items())
 
 
 def section(results: list[dict]) -> str:

@@ -24,14 +24,7 @@ _PR_SET_PDEATHSIG = 1  # of <sys/prctl.h>
 
 
 class Worker:
-    """What the driver may call.
-
-    Parameters
-    ----------
-    rival : module
-        One of `benchmarks.peers.rivals`.
-    dtype : str
-    """
+    """What the driver may call; `rival` is a module of `benchmarks.peers.rivals`."""
 
     def __init__(self, rival, dtype: str) -> None:
         self._rival, self._dtype = rival, dtype
