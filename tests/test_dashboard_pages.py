@@ -206,7 +206,7 @@ def test_a_link_in_the_table_of_regressions_unfolds_the_chart(chromium, publishe
 @needs_browser
 def test_the_picture_is_drawn(chromium, published):
     chromium.look(1280, 900)
-    picture = published[0].with_name("picture.svg")
+    picture = published[0].parents[2] / "docs" / "img" / "history.svg"
     assert_quiet(chromium.visit(picture.as_uri()))
     assert chromium.ask("document.querySelectorAll('svg.chart .line').length") == 2 * len(TRAININGS)
     assert "var(" in picture.read_text()

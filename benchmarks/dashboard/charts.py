@@ -36,17 +36,7 @@ class Line(NamedTuple):
 
 
 class Frame(NamedTuple):
-    """What all charts of a page have in common.
-
-    Attributes
-    ----------
-    places : int
-        How many commits there are from left to right.
-    releases : dict
-        Version of a release by its place.
-    ends : tuple of str
-        What is written below the first and the last commit.
-    """
+    """What all charts have in common: the number of commits, versions by their places, and labels of both ends."""
 
     places: int
     releases: Mapping[int, str]
@@ -116,18 +106,8 @@ def chart(
 ) -> str:
     """Return a chart: lines with their bands, from zero up; releases as vertical lines.
 
-    Parameters
-    ----------
-    title : str
-        For those who cannot see it.
-    lines : sequence of Line
-    frame : Frame
-    label : callable
-        Writes the numbers of the axis.
-    reference : float, optional
-        A level to draw across.
-    marks : sequence of Point
-        Where something is to be noticed.
+    `title` is for those who cannot see it, `label` writes the numbers of the axis, `reference` is a level to draw
+    across, and `marks` are points to be noticed.
     """
     highs = [point.high for line in lines for point in line.points]
     top = 1.08 * max([*highs, reference or 0.0])

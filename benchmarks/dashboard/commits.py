@@ -76,14 +76,7 @@ def measurable() -> list[Commit]:
 def choose(candidates: list[Commit], measured: set[str], points: int) -> list[Commit]:
     """Return which commits to have: first and last, releases, what has results, and the middles of the widest gaps.
 
-    Parameters
-    ----------
-    candidates : list of Commit
-        Oldest first.
-    measured : set of str
-        Short hashes of those that have results.
-    points : int
-        How many to have, unless there are fewer candidates, or more that must be.
+    `candidates` are oldest first, `measured` are short hashes; `points` is how many to have if more are not required.
     """
     ends = {0, len(candidates) - 1}
     chosen = ends | {place for place, commit in enumerate(candidates) if commit.release or commit.short in measured}

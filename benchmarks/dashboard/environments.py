@@ -1,4 +1,4 @@
-"""The log of what measurements were made with: a step in all graphs at once is explained there."""
+"""The log of what measurements were made with. It explains steps in all charts at once."""
 
 import datetime
 import platform
@@ -7,23 +7,15 @@ from pathlib import Path
 
 from benchmarks.dashboard.tool import ROOT, ask_environment, load_config, this_machine
 
-_PEERS = ("jax", "torch")
 _HEAD = """# Environments
 
-What results were measured with. A line is added when something differs from the machine's last line; what else is to
-be known is written behind it by hand.
+What results were measured with. A line is added when something differs from the machine's last line; remarks are
+written by hand.
 
 | date | machine | system | Python and packages | remarks |
 |---|---|---|---|---|
 """
-
-
-def log_file() -> Path:
-    """Return where the log is."""
-    return ROOT / load_config()["results_dir"] / "ENVIRONMENTS.md"
-
-
-# Runs in asv's environment: versions of those of the packages named that are there.
+# Runs in asv's environment: the versions of those of the named packages that are installed.
 _VERSIONS = """
 import importlib.metadata, platform, sys
 found = ["Python " + platform.python_version()]
@@ -36,16 +28,17 @@ print(", ".join(found))
 """
 
 
-def _packages() -> str:
-    """Versions in asv's environment: of what is pinned, and of the peers that somebody has added."""
-    names = [name.removeprefix("pip+") for name in load_config()["matrix"]["req"]]
-    return f"{ask_environment('-c', _VERSIONS, *names, *_PEERS).strip()}, asv {version('asv')}"
+def log_file() -> Path:
+    """Return where the log is."""
+    return ROOT / load_config()["results_dir"] / "ENVIRONMENTS.md"
 
 
 def describe() -> tuple[str, str, str]:
-    """Return machine, system and packages as they are now."""
-    kernel = platform.release().partition("-")[0]  # what follows is a distributor's own
-    return this_machine()["machine"], f"{platform.system()} {kernel}", _packages()
+    """Return machine, system and packages (the required ones and the peers) as they are now."""
+    kernel = platform.release().partition("-")[0]  # the rest is a distributor's own
+    names = [name.removeprefix("pip+") for name in load_config()["matrix"]["req"]]
+    packages = f"{ask_environment('-c', _VERSIONS, *names, 'jax', 'torch').strip()}, asv {version('asv')}"
+    return this_machine()["machine"], f"{platform.system()} {kernel}", packages
 
 
 def parse(log: str) -> list[list[str]]:
@@ -54,9 +47,9 @@ def parse(log: str) -> list[list[str]]:
     return [[cell.strip() for cell in line[1:].removesuffix("|").split("|")] for line in lines]
 
 
-def rows() -> list[list[str]]:
-    """Return the lines of the log; none if nothing has been measured."""
-    return parse(log_file().read_text(encoding="utf-8")) if log_file().exists() else []
+def read_log() -> str:
+    """Return the log as it is."""
+    return log_file().read_text(encoding="utf-8") if log_file().exists() else _HEAD
 
 
 def changed(log: str, now: tuple[str, str, str]) -> bool:
@@ -67,9 +60,7 @@ def changed(log: str, now: tuple[str, str, str]) -> bool:
 
 def note_change() -> None:
     """Add a line to the log, if there is something to say."""
-    path, now = log_file(), describe()
-    log = path.read_text(encoding="utf-8") if path.exists() else _HEAD
+    log, now = read_log(), describe()
     if changed(log, now):
         today = datetime.datetime.now(datetime.UTC).date().isoformat()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(f"{log}| {today} | {' | '.join(now)} | |\n", encoding="utf-8")
+        log_file().write_text(f"{log}| {today} | {' | '.join(now)} | |\n", encoding="utf-8")

@@ -15,20 +15,7 @@ FIT = "step.Adam.time_fit"
 
 
 class History(NamedTuple):
-    """Results of one machine.
-
-    Attributes
-    ----------
-    machine : dict
-        As asv keeps it.
-    all_commits : list of Commit
-        Of the project, oldest first.
-    measured : list of Commit
-        Those with results, oldest first.
-    series : Series
-    steps : list of rules.Step
-        What has become slower, by the code or by the machine.
-    """
+    """Results of one machine. Commits are oldest first; steps may be due to the code or to the machine."""
 
     machine: dict
     all_commits: list[Commit]

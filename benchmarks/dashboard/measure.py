@@ -35,26 +35,19 @@ def _run(
     hashes: Sequence[str],
     threads: Sequence[int],
     options: Sequence[str],
-    changes: dict | None = None,
+    results: Path | None = None,
     **environment: str,
 ) -> None:
-    """Run asv on some commits, and leave its results tidy."""
+    """Run asv on some commits, and leave its results tidy; they go into another folder if one is given."""
     machine = register_machine()
     with tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as file:
         file.write("\n".join(hashes) + "\n")
         file.flush()
         chosen = [option for name in environment_names(threads) for option in ("--environment", name)]
-        arguments = [
-            "run",
-            f"HASHFILE:{file.name}",
-            "--machine",
-            machine,
-            "--record-samples",
-            "--show-stderr",
-            "--no-pull",
-        ]
-        status = run_asv([*arguments, *chosen, *options], changes, **environment)
-    tidy(ROOT / (load_config() | (changes or {}))["results_dir"] / machine)
+        fixed = ["--machine", machine, "--record-samples", "--show-stderr", "--no-pull"]
+        changes = {"results_dir": str(results)} if results else {}
+        status = run_asv(["run", f"HASHFILE:{file.name}", *fixed, *chosen, *options], changes, **environment)
+    tidy((results or ROOT / load_config()["results_dir"]) / machine)
     if status not in (0, 2):  # 2: a benchmark has failed, and its result says so
         raise SystemExit(f"asv has ended with status {status}")
 
@@ -110,7 +103,7 @@ def compare(
             folder = Path(name, str(number))
             environment = {CHECKED: "1"} if number else {}
             for count in threads:  # one after the other, so that what is compared is close in time
-                _run(order, [count], options, {"results_dir": str(folder)}, **environment)
+                _run(order, [count], options, folder, **environment)
             outcomes.append([_merged(folder, commit[:8]) for commit in (first, second)])
     broken = {key for before, after in outcomes for key in set(after.failed) - set(before.failed)}
     if broken:
@@ -120,6 +113,7 @@ def compare(
 
 
 def _merged(folder: Path, short: str) -> Outcome:
+    """All results of a commit: there is a file for each number of threads."""
     merged = Outcome({}, [], [])
     for path in folder.glob(f"*/{short}-*.json"):
         outcome = load_outcome(path)
@@ -148,16 +142,8 @@ def check() -> Outcome:
         if run_asv(["check", "--environment=existing"], changes, **environment):
             raise SystemExit("asv check has found faults")
         machine = register_machine(home)
-        options = [
-            "--environment=existing",
-            "--quick",
-            "--show-stderr",
-            "--set-commit-hash",
-            commit,
-            "--machine",
-            machine,
-        ]
-        run_asv(["run", *options], changes, **environment)
+        options = ["--quick", "--show-stderr", "--set-commit-hash", commit, "--machine", machine]
+        run_asv(["run", "--environment=existing", *options], changes, **environment)
         files = result_files(Path(folder, "results", machine))
         if not files:
             raise SystemExit("asv has left no results")

@@ -276,16 +276,7 @@ def tiles(history: History) -> str:
 
 
 def page(history: History, others: Sequence[tuple[str, str]], log: Sequence[Sequence[str]]) -> str:
-    """Return the page of a machine.
-
-    Parameters
-    ----------
-    history : History
-    others : sequence of (str, str)
-        Names of other machines with the files of their pages.
-    log : sequence of rows
-        The log of environments.
-    """
+    """Return the page of a machine; `others` are names of other machines with the files of their pages."""
     newest = history.measured[-1]
     links = "".join(f' · <a href="{file}">{escape(name)}</a>' for name, file in others)
     body = [regressions_section(history)]

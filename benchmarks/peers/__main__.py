@@ -9,6 +9,8 @@ name.
 """
 
 import argparse
+import subprocess
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -67,12 +69,10 @@ def run(options: argparse.Namespace, threads: int) -> dict:
 
 def write(results: list[dict]) -> None:
     """Put table and picture where readers see them."""
-    from benchmarks.peers.plot import draw  # only here, for the other options need no matplotlib
-
     readme = ROOT / "README.md"
     text = readme.read_text(encoding="utf-8")
     readme.write_text(put_between(text, report.BEGIN, report.END, report.section(results)), encoding="utf-8")
-    draw(results, ROOT / "docs" / "img" / "peers.svg")
+    subprocess.run([sys.executable, "-m", "docs.img.make_peers"], cwd=ROOT, check=True)
 
 
 def main() -> None:

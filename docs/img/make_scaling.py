@@ -1,18 +1,14 @@
-"""Draw docs/img/scaling.svg from the saved costs: python docs/img/make_scaling.py (needs matplotlib)."""
+"""Draw docs/img/scaling.svg from the saved costs: python -m docs.img.make_scaling (needs matplotlib)."""
 
 import json
 import math
-import sys
 from pathlib import Path
 
 import matplotlib as mpl
+from benchmarks.scaling import CORES, COSTS, limit, load_costs, speedups
+from docs.img.make_peers import GRID, SETTINGS
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
-
-from benchmarks.peers.plot import GRID, SETTINGS
-from benchmarks.scaling import CORES, COSTS, limit, load_costs, speedups
 
 
 def draw(result: dict, path: Path) -> None:

@@ -38,6 +38,8 @@ def make_tree(folder: Path, subjects: list[str]) -> list[str]:
         shutil.copy(ROOT / name, folder)
     ignored = shutil.ignore_patterns("results", "ladder", "__pycache__")
     shutil.copytree(ROOT / "benchmarks", folder / "benchmarks", ignore=ignored)
+    (folder / "docs" / "img").mkdir(parents=True)
+    shutil.copy(ROOT / "docs" / "img" / "make_history.py", folder / "docs" / "img")
     run("git", "init", "--quiet", "--initial-branch=main", cwd=folder)
     identity = ("-c", "user.name=test", "-c", "user.email=test", "-c", "commit.gpgsign=false")
     for number, subject in enumerate(subjects):
@@ -104,8 +106,8 @@ def write_results(tree: Path, benchmarks: dict, hashes: list[str], slowness: Slo
 
 
 def publish(tree: Path) -> Path:
-    """Publish the results, with README's picture beside the page; returns the page."""
+    """Publish the results; returns the page."""
     folder = tree / ".asv" / "dashboard"
-    options = ("--out", folder, "--picture", folder / "picture.svg")
-    run(sys.executable, "-m", "benchmarks.dashboard", "publish", *options, cwd=tree)
+    run(sys.executable, "-m", "benchmarks.dashboard", "publish", "--out", folder, cwd=tree)
+    run(sys.executable, "-m", "docs.img.make_history", cwd=tree)
     return folder / "index.html"

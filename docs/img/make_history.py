@@ -1,11 +1,16 @@
-"""The picture in README: throughput of all standard workloads, as one SVG that has its own colours."""
+"""Draw docs/img/history.svg: throughput of all standard workloads, as one SVG that has its own colours.
+
+Run ``python -m docs.img.make_history`` in an environment with the extra `dashboard`.
+"""
 
 from html import escape
+from pathlib import Path
 
 from benchmarks.dashboard import charts
 from benchmarks.dashboard.charts import HEIGHT, WIDTH, chart
 from benchmarks.dashboard.history import History
 from benchmarks.dashboard.page import lines_of, throughput_cards
+from benchmarks.dashboard.publish import histories
 
 _COLUMNS, _GAP, _TITLE, _HEAD = 3, 24, 40, 34
 _STYLE = """
@@ -54,3 +59,7 @@ def picture(history: History) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}"><style>{_STYLE}</style>'
         f'<text class="title" y="14">{escape(title)}</text>{"".join(parts)}</svg>\n'
     )
+
+
+if __name__ == "__main__":
+    Path(__file__).with_name("history.svg").write_text(picture(histories()[0]), encoding="utf-8")

@@ -1,14 +1,17 @@
-"""The picture: how many times as fast as each peer fastbp is, against the width of the network."""
+"""Draw docs/img/peers.svg from benchmarks/results: ratios to each peer against the width of the network.
 
+Run ``python -m benchmarks.peers --write``, or ``python -m docs.img.make_peers``. It needs matplotlib.
+"""
+
+import json
 from pathlib import Path
 
 import matplotlib as mpl
+from benchmarks.peers.report import count, geometric_mean, rivals
+from benchmarks.peers.rivals import TITLES
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
-
-from benchmarks.peers.report import count, geometric_mean, rivals
-from benchmarks.peers.rivals import TITLES
 
 # Colors that the color-blind can tell apart, and a marker each for print.
 STYLES = {
@@ -68,3 +71,8 @@ def draw(results: list[dict], path: Path) -> None:
         panels[0].set_ylabel("times as fast as the peer")
         panels[-1].legend(frameon=False)
         figure.savefig(path, metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
+
+
+if __name__ == "__main__":
+    files = sorted((Path(__file__).parents[2] / "benchmarks" / "results").glob("peers-*-float32.json"))
+    draw([json.loads(file.read_text(encoding="utf-8")) for file in files], Path(__file__).with_name("peers.svg"))
