@@ -16,15 +16,15 @@ import argparse
 
 import numba
 import numpy as np
+from fastbp.kernels.codes import Optimizer
+from fastbp.kernels.passes.run import Block, Buffers, view_network, view_run
 
 from benchmarks.common import WORKLOADS, Workload, alternately, cpus, make_problem, ratios_text
 from benchmarks.session import copied, open_session, state
-from fastbp.kernels.codes import Optimizer
 from fastbp.kernels.functions.optimizers import Adam
 from fastbp.kernels.memory import aligned_zeros
 from fastbp.kernels.passes.barrier import END_STEP, FIRST_STEP, SHUTDOWN, STEP_COUNT, barrier
 from fastbp.kernels.passes.layout import BIAS_ROW, FIRST_TILE, N_OUT, TILES, W_ROWS, W, entry
-from fastbp.kernels.passes.run import Block, Buffers, view_network, view_run
 from fastbp.kernels.passes.step import (
     _batch_weight,
     _row_phase,
