@@ -11,6 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.exceptions import NotFittedError
 
 from fastbp import MLPClassifier, MLPRegressor
+from fastbp.kernels.functions.activations import HIDDEN
 
 torch = pytest.importorskip("torch")
 nn = torch.nn
@@ -43,7 +44,7 @@ def test_modules_compute_the_outputs(make, samples, assert_untouched, kind, dtyp
     assert_allclose(got, network_outputs(model, X), rtol=TOLERANCE[dtype], atol=TOLERANCE[dtype])
 
 
-@pytest.mark.parametrize("activation", ["identity", "relu", "tanh", "logistic"])
+@pytest.mark.parametrize("activation", HIDDEN)
 @pytest.mark.parametrize("hidden", [(), (5,), (4, 3, 2)])
 def test_there_and_back(make, samples, assert_same, kind, activation, hidden):
     model = make(kind, activation=activation, hidden_layer_sizes=hidden)
@@ -241,9 +242,9 @@ SINGLE = nn.Linear(5, 3, dtype=torch.float32)
         (nn.Sequential(nn.Flatten(), ONE), ValueError, r"layer 0 \(Flatten\) comes before the first linear layer"),
         (nn.Sequential(ONE, nn.ReLU(), nn.Tanh(), TWO), ValueError, r"layer 2 \(Tanh\) follows another activation"),
         (nn.Sequential(ONE, nn.BatchNorm1d(5), nn.ReLU(), TWO), ValueError, r"layer 1 \(BatchNorm1d\).*fuse_linear_bn"),
-        (nn.Sequential(ONE, nn.GELU(), TWO), ValueError, r"layer 1 \(GELU\) cannot be in this place; known are Ident"),
-        (nn.Sequential(ONE, nn.Softmax(dim=1), TWO), ValueError, r"layer 1 \(Softmax\) cannot be in this place"),
-        (nn.Sequential(ONE, nn.ReLU(), TWO, nn.ReLU()), ValueError, r"layer 3 \(ReLU\) cannot be in this place"),
+        (nn.Sequential(ONE, nn.Hardswish(), TWO), ValueError, r"layer 1 \(Hardswish\) cannot be here; known are Ident"),
+        (nn.Sequential(ONE, nn.Softmax(dim=1), TWO), ValueError, r"layer 1 \(Softmax\) cannot be here"),
+        (nn.Sequential(ONE, nn.ReLU(), TWO, nn.ReLU()), ValueError, r"layer 3 \(ReLU\) cannot be here"),
         (nn.Sequential(ONE, nn.ReLU(), TWO, nn.Softmax(dim=0)), ValueError, r"layer 3 \(Softmax\).*dim must be 1"),
         (
             nn.Sequential(ONE, nn.ReLU(), nn.Linear(5, 5, dtype=torch.float64), nn.Tanh(), TWO),
@@ -307,3 +308,19 @@ def test_subclasses():
         pass
 
     assert type(Special.from_torch(nn.Sequential(ONE, nn.ReLU(), TWO))) is Special
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [nn.GELU(approximate="tanh"), nn.LeakyReLU(0.2), nn.ELU(2.0), nn.Softplus(beta=2), nn.Softplus(threshold=5)],
+    ids=repr,
+)
+def test_settings_of_activations_are_not_dropped(layer):
+    module = nn.Sequential(nn.Linear(2, 3), layer, nn.Linear(3, 1))
+    with pytest.raises(ValueError, match="only with default settings"):
+        MLPRegressor.from_torch(module)
+
+
+def test_in_place_is_no_setting():
+    module = nn.Sequential(nn.Linear(2, 3), nn.SiLU(inplace=True), nn.Linear(3, 1))
+    assert MLPRegressor.from_torch(module).activation == "silu"

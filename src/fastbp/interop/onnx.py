@@ -12,6 +12,7 @@ from sklearn.base import is_classifier
 from sklearn.utils.validation import check_is_fitted
 
 from fastbp.interop.libraries import needed_libraries
+from fastbp.kernels.functions.activations import ACTIVATIONS
 
 if TYPE_CHECKING:
     import onnx
@@ -24,14 +25,9 @@ __all__ = ["Graph", "Node", "network_graph", "to_onnx"]
 _OPSET = 13
 _IR_VERSION = 7
 _INT64 = 7  # onnx.TensorProto.INT64
-_OPERATORS = {
-    "identity": "Identity",
-    "relu": "Relu",
-    "tanh": "Tanh",
-    "logistic": "Sigmoid",
-    "softmax": "Softmax",
-    "exp": "Exp",
-}
+_FLOAT, _DOUBLE = 1, 11  # onnx.TensorProto.FLOAT, DOUBLE
+# What ONNX Runtime has in float32 only.
+_SINGLE_ONLY = {"Erf"}
 
 
 class Node(NamedTuple):
@@ -81,13 +77,31 @@ def network_graph(model: "Portable", x: str, outputs: list[str], dtype: np.dtype
         b = graph.constant(f"intercepts_{index}", biases.astype(dtype))
         z = graph.add("Gemm", [x, w, b], f"z_{index}")
         activation = model.activation if index < last else model.out_activation_
-        attributes = {"axis": 1} if activation == "softmax" else {}
         is_result = index == last and (model.n_outputs_ > 1 or len(outputs) == 1)
-        x = graph.add(_OPERATORS[activation], [z], outputs[-1] if is_result else f"h_{index}", **attributes)
+        x = _add_activation(graph, activation, z, outputs[-1] if is_result else f"h_{index}", dtype)
     if len(outputs) == 2:
         label, probabilities = outputs
         _add_labels(graph, model, x, label, probabilities, dtype)
     return graph
+
+
+def _add_activation(graph: Graph, activation: str, z: str, h: str, dtype: np.dtype) -> str:
+    """Add the nodes of an activation, and return the name of their result, `h`."""
+
+    def add(operator: str, *inputs: str | float, **attributes: Any) -> str:
+        number = len(graph.nodes)
+        names = [
+            value if isinstance(value, str) else graph.constant(f"{h}_{number}_{place}", np.array(value, dtype))
+            for place, value in enumerate(inputs)
+        ]
+        if operator in _SINGLE_ONLY and dtype == np.float64:
+            single = add("Cast", *names, to=_FLOAT)
+            return add("Cast", graph.add(operator, [single], f"{h}_{number}_single", **attributes), to=_DOUBLE)
+        return graph.add(operator, names, f"{h}_{number}", **attributes)
+
+    ACTIVATIONS[activation].onnx(add, z)
+    graph.nodes[-1] = graph.nodes[-1]._replace(output=h)
+    return h
 
 
 def _add_labels(graph: Graph, model: "Portable", p: str, label: str, probabilities: str, dtype: np.dtype) -> None:

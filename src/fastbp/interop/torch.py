@@ -12,6 +12,7 @@ from fastbp.interop.estimator import Estimator
 from fastbp.interop.labels import check_classes, make_binarizer
 from fastbp.interop.libraries import needed_libraries
 from fastbp.interop.torch_layers import Network, read
+from fastbp.kernels.functions.activations import ACTIVATIONS
 
 if TYPE_CHECKING:
     import torch
@@ -92,10 +93,7 @@ def to_torch(model: "Portable") -> "torch.nn.Sequential":
         import torch
         from torch import nn
     activations: dict[str, Any] = {
-        "identity": nn.Identity,
-        "relu": nn.ReLU,
-        "tanh": nn.Tanh,
-        "logistic": nn.Sigmoid,
+        **{name: getattr(nn, record.torch) for name, record in ACTIVATIONS.items() if record.torch},
         "softmax": lambda: nn.Softmax(dim=1),
         "exp": _exp(),
     }

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from fastbp.kernels.functions.activations import ACTIVATIONS
+
 if TYPE_CHECKING:
     from torch import nn
 
@@ -71,12 +73,7 @@ def read(module: "nn.Sequential", exp: type) -> Network:
             followers[-1] = layer
     if not linears:
         raise ValueError("the module has no linear layer")
-    hidden = {
-        nn.Identity: "identity",
-        nn.ReLU: "relu",
-        nn.Tanh: "tanh",
-        nn.Sigmoid: "logistic",
-    }
+    hidden = {getattr(nn, record.torch): name for name, record in ACTIVATIONS.items() if record.torch}
     outputs = {nn.Identity: None, nn.Softmax: "softmax", nn.LogSoftmax: "softmax", nn.Sigmoid: "logistic", exp: "exp"}
     activation = _common(hidden, followers[:-1]) if followers[:-1] else None
     weights, biases = _arrays(linears)
@@ -112,11 +109,20 @@ def _leaves(module: Any, prefix: str) -> Iterator[_Layer]:
 def _common(known: dict[type, str], followers: list[_Layer | None]) -> str:
     """Return the activation of all hidden layers."""
     names = [_name(known, layer, "identity") for layer in followers]
+    for layer in followers:
+        if layer is not None and _settings(layer.module) != _settings(type(layer.module)()):
+            raise ValueError(f"{layer} has no counterpart with {layer.module.extra_repr()}, only with default settings")
     for name, layer in zip(names, followers, strict=True):
         if name != names[0]:
             where = layer or "a layer without activation"
             raise ValueError(f"all hidden activations must be the same, but {where} is not {names[0]}")
     return names[0]
+
+
+def _settings(module: Any) -> dict[str, Any]:
+    """Return what a module of an activation computes with."""
+    ignored = ("training", "inplace")
+    return {name: value for name, value in vars(module).items() if not name.startswith("_") and name not in ignored}
 
 
 def _output(known: dict[type, str | None], layer: _Layer | None) -> str | None:
@@ -131,7 +137,7 @@ def _name(known: dict[type, Any], layer: _Layer | None, default: Any) -> Any:
         return default
     if type(layer.module) not in known:
         names = ", ".join(kind.__name__ for kind in known)
-        raise ValueError(f"{layer} cannot be in this place; known are {names}")
+        raise ValueError(f"{layer} cannot be here; known are {names}")
     return known[type(layer.module)]
 
 

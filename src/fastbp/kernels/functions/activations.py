@@ -8,9 +8,8 @@ keeps the slopes in a buffer.
 """
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from fastbp.kernels.vectors.elementary import exp, expm1, gauss_tail, log1p, logistic, tanh
 from fastbp.kernels.vectors.formula import Lanes
@@ -38,8 +37,9 @@ class Activation:
         f in the bound ``sqrt(f / (n_in + n_out))`` of the initial weights.
     torch : str
         Name of the module of torch.nn.
-    onnx : tuple of (str, dict)
-        Operators and their attributes: the first takes z, and each that follows takes z and the result before.
+    onnx : callable
+        ``onnx(add, z)`` returns the name of h in an ONNX graph: ``add(operator, *inputs, **attributes)`` adds a node
+        and returns the name of its output; inputs are names or numbers.
     """
 
     name: str
@@ -49,7 +49,7 @@ class Activation:
     hidden: bool = True
     glorot: float = 6.0
     torch: str = ""
-    onnx: tuple[tuple[str, Mapping[str, Any]], ...] = field(default=())
+    onnx: Callable[[Callable[..., str], str], str] = lambda add, z: z
 
     @property
     def needs_slopes(self) -> bool:
@@ -128,43 +128,86 @@ def _softplus(z: Lanes) -> tuple[Lanes, Lanes]:
 # Klambauer et al., "Self-Normalizing Neural Networks", 2017.
 _SELU_SCALE, _SELU_ALPHA = 1.0507009873554804934193349852946, 1.6732632423543772848170429916717
 _ELU, _SELU = _exponential_unit(1.0, 1.0), _exponential_unit(_SELU_SCALE, _SELU_ALPHA)
-_SELU_IN_ONNX = {"alpha": _SELU_ALPHA, "gamma": _SELU_SCALE}
+
+# ---- the same in ONNX's operators: those that ONNX Runtime has for both precisions ------------------------------
+
+_Add = Callable[..., str]
+
+
+def _onnx_exponential_unit(scale: float, alpha: float) -> Callable[[_Add, str], str]:
+    def unit(add: _Add, z: str) -> str:
+        below = add("Mul", add("Sub", add("Exp", add("Min", z, 0.0)), 1.0), scale * alpha)
+        return add("Where", add("Greater", z, 0.0), add("Mul", z, scale), below)
+
+    return unit
+
+
+def _onnx_softplus(add: _Add, z: str) -> str:
+    return add("Add", add("Max", z, 0.0), add("Log", add("Add", add("Exp", add("Neg", add("Abs", z))), 1.0)))
+
+
+def _onnx_gelu(add: _Add, z: str) -> str:
+    return add("Mul", add("Mul", z, 0.5), add("Add", add("Erf", add("Mul", z, math.sqrt(0.5))), 1.0))
+
 
 _RECORDS = (
-    Activation("identity", lambda z: z, lambda dh, h: dh, torch="Identity", onnx=(("Identity", {}),)),
+    Activation("identity", lambda z: z, lambda dh, h: dh, torch="Identity", onnx=lambda add, z: add("Identity", z)),
     Activation(
         "relu",
         lambda z: z.at_least(0.0),
         lambda dh, h: h.differs_from(0.0).select(dh, 0.0, like=h),
         torch="ReLU",
-        onnx=(("Relu", {}),),
+        onnx=lambda add, z: add("Relu", z),
     ),
-    Activation("tanh", tanh, lambda dh, h: dh * (-h).fma(h, 1.0), torch="Tanh", onnx=(("Tanh", {}),)),
+    Activation("tanh", tanh, lambda dh, h: dh * (-h).fma(h, 1.0), torch="Tanh", onnx=lambda add, z: add("Tanh", z)),
     Activation(
-        "logistic", logistic, lambda dh, h: dh * h * (1.0 - h), glorot=2.0, torch="Sigmoid", onnx=(("Sigmoid", {}),)
+        "logistic",
+        logistic,
+        lambda dh, h: dh * h * (1.0 - h),
+        glorot=2.0,
+        torch="Sigmoid",
+        onnx=lambda add, z: add("Sigmoid", z),
     ),
-    Activation("exp", exp, hidden=False, onnx=(("Exp", {}),)),
+    Activation("exp", exp, hidden=False, onnx=lambda add, z: add("Exp", z)),
     # Softmax works on whole rows (`passes.output`); up to there the layer is z.
-    Activation("softmax", lambda z: z, hidden=False, torch="Softmax", onnx=(("Softmax", {"axis": 1}),)),
+    Activation("softmax", lambda z: z, hidden=False, onnx=lambda add, z: add("Softmax", z, axis=1)),
     # Hendrycks and Gimpel, "Gaussian Error Linear Units (GELUs)", 2016: z Phi(z).
-    Activation("gelu", _first(_gelu), value_and_slope=_gelu, torch="GELU", onnx=(("Gelu", {"approximate": "none"}),)),
+    Activation("gelu", _first(_gelu), value_and_slope=_gelu, torch="GELU", onnx=_onnx_gelu),
     # Elfwing et al., "Sigmoid-Weighted Linear Units", 2017: z logistic(z).
-    Activation("silu", _first(_silu), value_and_slope=_silu, torch="SiLU", onnx=(("Sigmoid", {}), ("Mul", {}))),
+    Activation(
+        "silu",
+        _first(_silu),
+        value_and_slope=_silu,
+        torch="SiLU",
+        onnx=lambda add, z: add("Mul", z, add("Sigmoid", z)),
+    ),
     # Misra, "Mish: A Self Regularized Non-Monotonic Activation Function", 2019: z tanh(log(1 + exp(z))).
-    Activation("mish", _first(_mish), value_and_slope=_mish, torch="Mish", onnx=(("Mish", {}),)),
-    Activation("selu", _first(_SELU), value_and_slope=_SELU, torch="SELU", onnx=(("Selu", _SELU_IN_ONNX),)),
+    Activation(
+        "mish",
+        _first(_mish),
+        value_and_slope=_mish,
+        torch="Mish",
+        onnx=lambda add, z: add("Mul", z, add("Tanh", _onnx_softplus(add, z))),
+    ),
+    Activation(
+        "selu",
+        _first(_SELU),
+        value_and_slope=_SELU,
+        torch="SELU",
+        onnx=_onnx_exponential_unit(_SELU_SCALE, _SELU_ALPHA),
+    ),
     # Clevert et al., "Exponential Linear Units (ELUs)", 2015.
-    Activation("elu", _first(_ELU), value_and_slope=_ELU, torch="ELU", onnx=(("Elu", {"alpha": 1.0}),)),
+    Activation("elu", _first(_ELU), value_and_slope=_ELU, torch="ELU", onnx=_onnx_exponential_unit(1.0, 1.0)),
     # Maas et al., "Rectifier Nonlinearities Improve Neural Network Acoustic Models", 2013.
     Activation(
         "leaky_relu",
         _first(_leaky_relu),
         value_and_slope=_leaky_relu,
         torch="LeakyReLU",
-        onnx=(("LeakyRelu", {"alpha": 0.01}),),
+        onnx=lambda add, z: add("Max", z, add("Mul", z, 0.01)),
     ),
     # Dugas et al., "Incorporating Second-Order Functional Knowledge", 2000: log(1 + exp(z)).
-    Activation("softplus", _first(_softplus), value_and_slope=_softplus, torch="Softplus", onnx=(("Softplus", {}),)),
+    Activation("softplus", _first(_softplus), value_and_slope=_softplus, torch="Softplus", onnx=_onnx_softplus),
 )
 
 ACTIVATIONS = {record.name: record for record in _RECORDS}
