@@ -6,13 +6,7 @@ from pathlib import Path
 
 
 def load_result(path: Path, schema: int) -> dict:
-    """Read a result.
-
-    Raises
-    ------
-    ValueError
-        If it was written by another version of the program.
-    """
+    """Read a result; raises ValueError if another version of the program wrote it."""
     result = json.loads(path.read_text(encoding="utf-8"))
     if result.get("schema") != schema:
         raise ValueError(f"{path} has schema {result.get('schema')}, not {schema}")
@@ -20,13 +14,7 @@ def load_result(path: Path, schema: int) -> dict:
 
 
 def put_between(text: str, begin: str, end: str, body: str) -> str:
-    """Return a document with what stands between two marks replaced.
-
-    Raises
-    ------
-    ValueError
-        If it has no such marks.
-    """
+    """Return a document with the text between two marks replaced; raises ValueError if it has no such marks."""
     before, found_begin, rest = text.partition(begin)
     _, found_end, after = rest.partition(end)
     if not (found_begin and found_end):

@@ -10,7 +10,6 @@ Rows are counted by the epoch, everything else by the step. Below 1 is what smal
 """
 
 import argparse
-from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -59,16 +58,10 @@ class Case(NamedTuple):
         return 4 * (3 * plan.params + plan.transposed + plan.gradient + plan.workspace + samples)
 
 
-def _doublings(first: int, last: int) -> Iterator[int]:
-    while first <= last:
-        yield first
-        first *= 2
-
-
 SERIES = {
-    "rows": [Case(n, Workload((64, 128, 10), 128), n) for n in _doublings(1024, 65536)],
-    "batch": [Case(n, Workload((64, 256, 256, 10), n)) for n in _doublings(32, 4096)],
-    "width": [Case(n, Workload((64, n, n, 10), 256)) for n in _doublings(16, 2048)],
+    "rows": [Case(n, Workload((64, 128, 10), 128), n) for n in (2**k for k in range(10, 17))],
+    "batch": [Case(n, Workload((64, 256, 256, 10), n)) for n in (2**k for k in range(5, 13))],
+    "width": [Case(n, Workload((64, n, n, 10), 256)) for n in (2**k for k in range(4, 12))],
     "depth": [Case(n, Workload((64, *[128] * n, 10), 256)) for n in (1, 2, 4, 8, 16, 20)],
     "outputs": [Case(n, Workload((64, 256, n), 256)) for n in (1, 2, 10, 100, 1000)],
 }

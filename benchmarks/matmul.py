@@ -16,7 +16,7 @@ import numpy as np
 from benchmarks.common import cpus, seconds
 from fastbp.kernels import matmul
 from fastbp.machine import fma_peak
-from fastbp.threads.jobs import allowed_cpus
+from fastbp.threads.cpus import allowed_cpus
 
 SQUARES = tuple((n, n, n) for n in (64, 384, 512, 768, 1024, 1536, 2048))
 SHAPES = ((200, 784, 100), (128, 256, 256), (333, 517, 211), *SQUARES)

@@ -1,4 +1,4 @@
-"""Memory that fits, predictions and training sessions take, each measured in a process of its own. Linux only.
+"""Memory that fits and predictions take, each measured in a process of its own. Linux only.
 
     python -m benchmarks.memory
     python -m benchmarks.memory fashion_mnist.npz
@@ -7,7 +7,6 @@
   compared with scikit-learn. Twice in a process: the first fit loads compiled code and whatever libraries load late,
   the next one shows what training itself takes. Once more with an empty cache of compiled code.
 - Predict: 2 million x 50, one hidden layer of 100, compared with scikit-learn; everything has been loaded before.
-- Session: what a training on n rows allocates, for n from a thousand to a million.
 
 A process imports what a user of that one package would. Fits and predictions are given as the peak of resident memory
 during the call, less what was resident before it (interpreter, imports, data). Free memory is handed back first: a
@@ -15,16 +14,19 @@ call that could use it again would seem to take none.
 """
 
 import argparse
+import ctypes
+import gc
 import importlib
 import tempfile
-import tracemalloc
 import warnings
+from pathlib import Path
 
 import numpy as np
 
 from benchmarks.common import in_process
-from benchmarks.resident import MB, MODULES, memory_above, watch_memory
 
+MB = 1 << 20
+MODULES = {"fastbp": "fastbp", "scikit-learn": "sklearn.neural_network"}
 ROWS, FEATURES, CLASSES = 60_000, 784, 10
 PREDICT_ROWS, PREDICT_FEATURES = 2_000_000, 50
 PREDICT_TARGET = 200 * MB
@@ -37,7 +39,25 @@ PREDICTIONS = (
     ("fastbp", 10, "float64", "float64"),
     ("fastbp", 10, "float32", "float64"),
 )
-SESSION_ROWS = (1_000, 10_000, 100_000, 1_000_000)
+
+
+def _resident(field: str) -> int:
+    """Bytes of resident memory: now (VmRSS), or at most so far (VmHWM)."""
+    status = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in status if line.startswith(field))
+
+
+def watch_memory() -> int:
+    """Hand free memory back and forget the peak so far; returns what is resident now."""
+    gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)
+    Path("/proc/self/clear_refs").write_text("5")
+    return _resident("VmRSS")
+
+
+def memory_above(start: int) -> int:
+    """Return by how many bytes resident memory has been above `start` since `watch_memory`, at its peak."""
+    return _resident("VmHWM") - start
 
 
 def _fit_data(archive: str) -> tuple[np.ndarray, np.ndarray]:
@@ -79,24 +99,6 @@ def predict_process(package: str, outputs: int, fitted: str, given: str) -> tupl
     return memory_above(start), result.nbytes
 
 
-def session_process() -> list[tuple[int, int]]:
-    """Train an epoch on ever more rows; returns bytes: of the buffers, and of all allocations at their peak."""
-    from benchmarks.common import Workload, make_problem
-    from benchmarks.session import open_session
-
-    workload = Workload((20, 256, 256, 10), 200)
-    sizes = []
-    for rows in (SESSION_ROWS[0], *SESSION_ROWS):  # the first time for what is loaded meanwhile
-        problem = make_problem(workload, rows // workload.batch, np.float32)
-        tracemalloc.start()
-        with open_session(problem, workload.batch) as session:
-            session.epoch(problem.order)
-            peak = tracemalloc.get_traced_memory()[1]
-            sizes.append((sum(buffer.nbytes for buffer in session._buffers), peak))
-        tracemalloc.stop()
-    return sizes[1:]
-
-
 def measure_fit(archive: str) -> None:
     """Print what fits take, fastbp's and scikit-learn's."""
     print(f"fit, {ROWS} x {FEATURES} float32")
@@ -122,24 +124,12 @@ def measure_predict() -> None:
         print(f"{what:57} {above / MB:6.1f} MB, of which {result / MB:.1f} MB are the result{misses}", flush=True)
 
 
-def measure_session() -> None:
-    """Print what sessions on more and more rows take."""
-    sizes = in_process("memory", "session_process")
-    for rows, (buffers, peak) in zip(SESSION_ROWS, sizes, strict=True):
-        line = f"session, {rows:8} rows: buffers {buffers:10} bytes, peak of all allocations {peak:10}"
-        if rows > SESSION_ROWS[0]:
-            further = (peak - sizes[0][1]) / (rows - SESSION_ROWS[0])
-            line += f", {further:.1f} bytes for each further row"
-        print(line)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("archive", nargs="?", default="", help="x_train and y_train of Fashion-MNIST; random without")
     options = parser.parse_args()
     measure_fit(options.archive)
     measure_predict()
-    measure_session()
 
 
 if __name__ == "__main__":

@@ -59,21 +59,11 @@ class Terms(NamedTuple):
 class Costs(NamedTuple):
     """A workload's measured costs, and how its step is divided.
 
-    Attributes
-    ----------
-    name, batch : str
-    rows, tiles : dict
-        Seconds of the row phase by blocks of rows in a share; of the tile phase by computed columns in a share.
-    serial : float
-        Seconds that thread 0 works alone.
-    divisions : dict of dict
-        By the number of cores: blocks and columns, of all and of the longest share; bytes that one core reads after
-        another has written them (`read`) and writes after others have read them (`written`); bytes of everything
-        (`working_set`) and bytes that pass through the caches in a step (`streamed`).
-    measured : tuple of float
-        Seconds of a real step on one thread and on two, for the check.
-    chosen : int
-        Threads that fastbp takes by itself on 64 cores.
+    `rows` and `tiles` are seconds of the two phases by the blocks or the computed columns in a share, `serial` those
+    that thread 0 works alone. A division, by the number of cores, has the blocks and columns of all and of the longest
+    share; bytes that a core reads after another has written them (`read`) and the other way round (`written`); bytes
+    of everything (`working_set`) and those that pass through the caches (`streamed`). `measured` are real steps on one
+    thread and on two, for the check; `chosen` is how many threads fastbp takes by itself on 64 cores.
     """
 
     name: str
@@ -178,6 +168,10 @@ def limit(machine: dict, costs: Costs) -> tuple[int | None, str]:
     return until, TITLES[cause(predict(machine, costs, now), predict(machine, costs, 2 * now))]
 
 
+def _compared(what: str) -> list[str]:
+    return [what, "measured", "difference"]
+
+
 def section(result: dict) -> str:
     """Return what stands between the marks in docs/scaling.md."""
     machine, workloads = result["machine"], load_costs(result)
@@ -200,18 +194,7 @@ def section(result: dict) -> str:
         "**Where the time goes, on as many cores as are worth it**",
         markdown_table([*heads, "cores", "µs a step", *TITLES.values()], parts),
         "**The check**",
-        markdown_table(
-            [
-                *heads,
-                "µs, predicted",
-                "measured",
-                "difference",
-                "2 threads, predicted",
-                "measured",
-                "difference",
-            ],
-            check,
-        ),
+        markdown_table([*heads, *_compared("µs, predicted"), *_compared("2 threads, predicted")], check),
     ]
     return "\n\n".join(tables)
 

@@ -15,9 +15,7 @@ import numpy as np
 import scipy.sparse
 
 from benchmarks.common import in_process, seconds
-from benchmarks.resident import MB, MODULES, memory_above, watch_memory
-
-SPEED_TARGET, MEMORY_TARGET = 2.0, 300 * MB
+from benchmarks.memory import MB, MODULES, memory_above, watch_memory
 
 
 def make_data(rows: int, columns: int, elements: int) -> tuple[scipy.sparse.csr_matrix, np.ndarray]:
@@ -64,10 +62,7 @@ def main() -> None:
             f"{their_memory / MB:5.0f} MB;  data {ours['data'] / MB:.0f} MB;  ratio {ratios[-1]:.1f}",
             flush=True,
         )
-        if memory > MEMORY_TARGET:
-            print(f"MISSES {MEMORY_TARGET / MB:.0f} MB")
-    verdict = "reached" if np.median(ratios) >= SPEED_TARGET else "MISSED"
-    print(f"median ratio {np.median(ratios):.1f} (target {SPEED_TARGET}: {verdict})")
+    print(f"median ratio {np.median(ratios):.1f}")
 
 
 if __name__ == "__main__":

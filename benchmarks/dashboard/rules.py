@@ -23,18 +23,9 @@ _NOISES = 3.0
 class Step(NamedTuple):
     """A benchmark that has become slower for good.
 
-    Attributes
-    ----------
-    key : Key
-    last, first : str
-        Short hashes: of the last measured commit before, and of the first after.
-    before, after : float
-        Levels.
-    machine : float
-        By what factor the control has become slower at the same time; 1 if it has not, or does not matter.
-    threshold : float
-    confirmed : bool
-        Whether a further commit has been measured that is as slow.
+    `last` and `first` are short hashes of the last measured commit before and the first after, `machine` is by what
+    factor the control has become slower at the same time (1 if it has not, or does not matter), and `confirmed` says
+    whether a further commit was as slow.
     """
 
     key: Key

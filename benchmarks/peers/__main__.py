@@ -1,7 +1,6 @@
 """Training steps of fastbp beside those of scikit-learn, PyTorch, torch.compile and JAX.
 
     python -m benchmarks.peers --write            # all of it, saved, and put into README
-    python -m benchmarks.peers --peers jax --threads 2 --first 6
     python -m benchmarks.peers --saved benchmarks/results/peers-*.json --write
 
 benchmarks/README.md says what is measured and how. Needs the extra `bench`; a peer that is not there is left out by
@@ -20,7 +19,7 @@ from benchmarks.peers import report
 from benchmarks.peers.driver import OURS, QUICK, Disagreement, Effort, Nobody, compare, started
 from benchmarks.peers.process import Died
 from benchmarks.peers.rivals import TITLES
-from fastbp.threads.jobs import allowed_cpus
+from fastbp.threads.cpus import allowed_cpus
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks" / "results"

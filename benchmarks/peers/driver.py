@@ -54,11 +54,7 @@ def started(names: list[str], threads: int, dtype: str) -> Iterator[tuple[list[P
 
     A rival has a process for `threads` threads and one for a single thread, which may be the faster; fastbp makes this
     choice by itself.
-
-    Raises
-    ------
-    Nobody
-        If there is no rival, or no fastbp.
+    Raises `Nobody` if there is no rival, or no fastbp.
     """
     with ExitStack() as stack, cpus(threads):
         counts = {name: {threads} if name == OURS else {1, threads} for name in names}
@@ -73,12 +69,9 @@ def started(names: list[str], threads: int, dtype: str) -> Iterator[tuple[list[P
 
 
 def check_losses(peers: list[Peer], workload: Workload, dtype: str) -> list[dict]:
-    """Have all train the little problem; returns the deviation from fastbp and the seconds of the first call of each.
+    """Return the deviation from fastbp and the seconds of the first call of each peer, on the problem of `check`.
 
-    Raises
-    ------
-    Disagreement
-        If a peer comes along other losses than fastbp, which is the first.
+    Raises `Disagreement` if one comes along other losses than fastbp, which is the first.
     """
     answers = [peer.ask("check", sizes=workload.sizes, batch=workload.batch) for peer in peers]
     ours = answers[0]["losses"]

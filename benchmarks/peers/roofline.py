@@ -42,10 +42,7 @@ def step_bytes(workload: Workload, itemsize: int) -> int:
 
 def step_seconds(workload: Workload, itemsize: int, machine: Machine) -> float:
     """Return the time of a step on the roofline."""
-    return max(
-        workload.flops / (machine.gflops * 1e9),
-        step_bytes(workload, itemsize) / (machine.gbytes * 1e9),
-    )
+    return max(workload.flops / machine.gflops, step_bytes(workload, itemsize) / machine.gbytes) / 1e9
 
 
 def _at_once(work: Callable[[int], object], threads: int) -> None:

@@ -3,10 +3,13 @@
 import time
 from collections.abc import Callable
 from functools import cache
+from inspect import signature
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import numpy as np
 
+import fastbp.kernels
 from benchmarks.common import Problem, make_problem
 from benchmarks.trainings import TRAININGS
 
@@ -71,3 +74,19 @@ def median_ratio(ours: Callable[[], float], theirs: Callable[[], float]) -> floa
             numerator = rested(ours)
             ratios.append(numerator / rested(theirs))
     return float(np.median(ratios))
+
+
+def _old_name(function: Callable) -> Callable:
+    """Let `activation` name what is `x_activation` since 0.6: benchmarks keep their text, by which asv knows them."""
+    if "x_activation" not in signature(function).parameters:
+        return function
+    return lambda *args, activation, **keywords: function(*args, x_activation=activation, **keywords)
+
+
+kernels = SimpleNamespace(
+    matmul=fastbp.kernels.matmul,
+    linear=fastbp.kernels.linear,
+    linear_backward=_old_name(fastbp.kernels.linear_backward),
+    linear_backward_update=_old_name(fastbp.kernels.linear_backward_update),
+    LinearState=fastbp.kernels.LinearState,
+)

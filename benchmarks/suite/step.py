@@ -78,13 +78,13 @@ class _Fit:
         net = fastbp.MLP(workload.sizes, loss="log_loss", seed=0)
         for mine, given in zip((*net.weights, *net.biases), (*little.weights, *little.biases), strict=True):
             mine[...] = given
-        net.optimizer = getattr(fastbp, self.optimizer)()
         losses = [check.loss(little, net.weights, net.biases, workload.batch)]
         for _ in range(_CHECKED_EPOCHS):
             net.partial_fit(
                 little.x[little.order],
                 little.y[little.order],
                 batch_size=workload.batch,
+                optimizer=None if len(losses) > 1 else getattr(fastbp, self.optimizer)(),
                 weight_decay=check.DECAY * workload.batch,
                 shuffle=False,
             )

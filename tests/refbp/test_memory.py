@@ -143,7 +143,7 @@ def test_each_thread_has_its_scratch():
     workload = Workload((64, 100, 10), 200)
     cost, tile = cost_of(workload, "float32"), tile_of("float32")
     with open_session(workload, make_problem(workload, 1, np.float32), threads=3) as session:
-        more = session._buffers.scratch.nbytes * 2 // 3
+        more = session.engine.buffers.scratch.nbytes * 2 // 3
     assert fused_memory(cost, tile, threads=3).scratch == fused_memory(cost, tile).scratch + more
 
 

@@ -69,7 +69,7 @@ def buffer_bytes(workload: Workload, dtype: str, optimizer: str = "adam") -> Mem
     """Return the sizes of a session's buffers on one thread. The workspace is under activations."""
     problem = make_problem(workload, 1, np.dtype(dtype).type)
     with open_session(workload, problem, optimizer, threads=1) as opened:
-        buffers = opened._buffers
+        buffers = opened.engine.buffers
         return Memory(
             parameters=buffers.params.nbytes,
             transposed=buffers.transposed.nbytes,

@@ -6,8 +6,8 @@ import numpy as np
 
 from benchmarks.common import Problem
 from benchmarks.peers import rivals
-from fastbp.kernels.functions.optimizers import Adam
-from fastbp.training.session import Session
+from benchmarks.session import copied, open_session
+from fastbp import Adam
 
 
 def start(threads: int, dtype: str) -> str:
@@ -19,27 +19,17 @@ class Trainer(rivals.Trainer):
     """A session on copies of the problem's parameters."""
 
     def __init__(self, problem: Problem, batch: int, alpha: float) -> None:
-        self._weights = [w.copy() for w in problem.weights]
-        self._biases = [b.copy() for b in problem.biases]
-        self._order = problem.order
-        self._session = Session(
-            self._weights,
-            self._biases,
-            Adam(rivals.LEARNING_RATE, beta_1=rivals.BETA_1, beta_2=rivals.BETA_2, epsilon=rivals.EPSILON),
-            problem.x,
-            problem.y,
-            activation="relu",
-            loss="log_loss",
-            weight_decay=alpha,
-            batch_size=batch,
-        )
+        self._problem = copied(problem)
+        settings = {"beta_1": rivals.BETA_1, "beta_2": rivals.BETA_2, "epsilon": rivals.EPSILON}
+        optimizer = Adam(rivals.LEARNING_RATE, **settings)
+        self._session = open_session(self._problem, batch, optimizer=optimizer, weight_decay=alpha)
 
     def train(self) -> float:
-        return self._session.epoch(self._order)
+        return self._session.epoch(self._problem.order)
 
     def parameters(self) -> tuple[list[np.ndarray], list[np.ndarray]]:
         self._session.sync_parameters()
-        return self._weights, self._biases
+        return self._problem.weights, self._problem.biases
 
     def close(self) -> None:
-        self._session.close()
+        self._session.engine.close()
