@@ -13,11 +13,36 @@ import numpy as np
 
 import refbp
 
-LIPSCHITZ = {"identity": 1.0, "relu": 1.0, "tanh": 1.0, "logistic": 0.25}
+LIPSCHITZ = {
+    "identity": 1.0,
+    "relu": 1.0,
+    "tanh": 1.0,
+    "logistic": 0.25,
+    "gelu": 1.129,
+    "silu": 1.1,
+    "mish": 1.089,
+    "selu": 1.7581,
+    "elu": 1.0,
+    "leaky_relu": 1.0,
+    "softplus": 1.0,
+}
 """Largest derivative of an activation."""
 
 FUNCTION_ERROR = 3.0
 """Error in eps, relative to the result, that an elementwise function may add."""
+
+EXACT = ("identity", "relu")
+"""Activations that do not round."""
+
+
+def function_error(activation: str) -> float:
+    """Error in eps, relative to the result, that an activation may add: 0 for those that do not round.
+
+    Measured, gelu, a polynomial's value times three rounded factors, is off by at most 4.2 eps, all others by 2.2.
+    """
+    if activation in EXACT:
+        return 0.0
+    return 2 * FUNCTION_ERROR if activation == "gelu" else FUNCTION_ERROR
 
 
 def wide(a: np.ndarray) -> np.ndarray:
@@ -61,9 +86,10 @@ def check_linear(comp: np.ndarray, x: np.ndarray, w: np.ndarray, b: np.ndarray |
     z_bound = (x.shape[1] + 1) * eps * (np.abs(wide(x)) @ np.abs(wide(w)) + np.abs(wide(bias)))
     ref = ref_activation(z)
     slope = np.abs(ref) * np.exp(z_bound) if activation == "exp" else LIPSCHITZ[activation]
-    own = 0.0 if activation in ("identity", "relu") else FUNCTION_ERROR * eps
+    # A result below the normal numbers has fewer digits.
+    own = function_error(activation) * eps * np.maximum(np.abs(ref), np.finfo(x.dtype).smallest_normal)
     assert comp.dtype == x.dtype
-    assert_within(comp, ref, slope * z_bound + own * np.abs(ref), f"linear, {activation}")
+    assert_within(comp, ref, slope * z_bound + own, f"linear, {activation}")
 
 
 def ref_linear_backward(
@@ -93,7 +119,7 @@ def backward_bounds(
     dz, x, w = np.abs(wide(dz)), wide(x), np.abs(wide(w))
     sums = dz @ w.T
     slope = np.abs(refbp.ACTIVATIONS[activation or "identity"].backward(np.ones_like(x), x))
-    dx = sums * ((dz.shape[1] + 2) * eps * slope + (0.0 if activation in (None, "identity", "relu") else 2 * eps))
+    dx = sums * ((dz.shape[1] + 2) * eps * slope + (0.0 if activation in (None, *EXACT) else 2 * eps))
     dw = (len(x) + 1) * eps * (np.abs(x).T @ dz + weight_decay * w)
     return dx, dw, len(x) * eps * dz.sum(axis=0)
 

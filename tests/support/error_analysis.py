@@ -11,9 +11,17 @@ from typing import NamedTuple
 import numpy as np
 
 import refbp
-from fastbp.kernels.functions.optimizers import Adam
-from support.bounds import FUNCTION_ERROR, LIPSCHITZ, assert_within, wide
-from support.networks import MOMENTS, Problem, Result, train, train_reference
+from support.bounds import FUNCTION_ERROR, LIPSCHITZ, assert_within, function_error, wide
+from support.networks import Problem, Result, reference_of, train, train_reference
+
+CURVATURE = {"gelu": 0.798, "silu": 0.5, "mish": 0.645, "selu": 1.7581, "elu": 1.0, "leaky_relu": 0.0, "softplus": 0.25}
+"""Largest second derivative, where there is one, of the activations whose slopes training keeps."""
+
+JUMP = {"selu": 0.7075, "leaky_relu": 0.99}
+"""By how much the slope jumps at 0."""
+
+SLOPE_ERROR = 6.0
+"""Error in eps that the computation of a slope may add: at most a sum of two products of rounded factors up to 1.8."""
 
 OUTPUTS = {"squared_error": "identity", "poisson": "exp", "log_loss": "softmax", "binary_log_loss": "logistic"}
 
@@ -35,6 +43,9 @@ def _slope_error(activation, z, ez, eh, eps):
         return np.zeros_like(z)
     if activation == "relu":
         return (np.abs(z) <= ez).astype(z.dtype)  # on which side of the kink it fell is open
+    if activation in CURVATURE:
+        jump = JUMP.get(activation, 0.0) * (np.abs(z) <= ez).astype(z.dtype)
+        return CURVATURE[activation] * ez + jump + SLOPE_ERROR * eps
     return 2 * eh + eh**2 + 2 * eps
 
 
@@ -62,8 +73,7 @@ def _forward(problem: Problem, x: np.ndarray, eps: float) -> tuple[list[_Layer],
             return layers, o, _output_error(output, z, ez, o, eps)
         act = refbp.ACTIVATIONS[problem.activation]
         h = act.forward(z)
-        own = 0.0 if problem.activation in ("identity", "relu") else FUNCTION_ERROR * eps
-        eh = LIPSCHITZ[problem.activation] * ez + own * np.abs(h)
+        eh = LIPSCHITZ[problem.activation] * ez + function_error(problem.activation) * eps * np.abs(h)
         slope = act.backward(np.ones_like(h), act.kept(z, h))
         layers.append(_Layer(h, eh, slope, _slope_error(problem.activation, z, ez, eh, eps)))
     raise AssertionError("a network has at least one layer")
@@ -99,7 +109,7 @@ def gradient_errors(problem: Problem) -> list[np.ndarray]:
         errors_b.append((ed.sum(axis=0) + (len(x) + 3) * eps * (np.abs(d) + ed).sum(axis=0)) / total)
         if slope is not None and eslope is not None:
             dh, edh = d @ w.T, _product_error(d, ed, w.T, eps)
-            d, ed = dh * slope, edh * (slope + eslope) + np.abs(dh) * eslope
+            d, ed = dh * slope, edh * (np.abs(slope) + eslope) + np.abs(dh) * eslope
             ed += 2 * eps * (np.abs(d) + ed)
     return errors_w[::-1] + errors_b[::-1]
 
@@ -119,8 +129,14 @@ def _sgd_errors(optimizer, params, gradients, errors, eps):
 
 
 def _adam_errors(optimizer, params, gradients, errors, eps):
-    """Errors of both moments and of the parameters; the step is a quotient, bounded by its interval."""
+    """Errors of both moments and of the parameters; the step is a quotient, bounded by its interval.
+
+    The decay of AdamW, a product with an exact share that is at most 1, rounds once.
+    """
     beta_1, beta_2, t = optimizer.beta_1, optimizer.beta_2, optimizer.t + 1
+    after = copy.deepcopy(optimizer)
+    after.t = t
+    epsilon = after.step_epsilon()
     rate = optimizer.learning_rate_init * np.sqrt(1 - beta_2**t) / (1 - beta_1**t)
     ems, evs, eps_params = [], [], []
     for p, g, e, m, v in zip(params, gradients, errors, optimizer.ms, optimizer.vs, strict=True):
@@ -128,7 +144,7 @@ def _adam_errors(optimizer, params, gradients, errors, eps):
         em = (1 - beta_1) * e + 6 * eps * (np.abs(m) + np.abs(g) + e)
         ev = (1 - beta_2) * (2 * np.abs(g) * e + e**2) + 6 * eps * (v + (np.abs(g) + e) ** 2)
         m, v = beta_1 * m + (1 - beta_1) * g, beta_2 * v + (1 - beta_2) * g**2
-        root, low = np.sqrt(v) + optimizer.epsilon, np.sqrt(np.maximum(v - ev, 0)) + optimizer.epsilon
+        root, low = np.sqrt(v) + epsilon, np.sqrt(np.maximum(v - ev, 0)) + epsilon
         quotient_error = em / low + np.abs(m) * (root - low) / (root * low)
         size = (np.abs(m) + em) / low
         ems.append(em)
@@ -146,12 +162,9 @@ def check_one_step(problem: Problem, optimizer) -> Result:
     assert len(problem.orders) == 1
     eps = np.finfo(problem.x.dtype).eps
     exact = problem.as_type(wide(problem.x).dtype)
-    wide_optimizer = copy.deepcopy(optimizer)
-    names = MOMENTS[type(optimizer).__name__]
-    for name in names:
-        if getattr(optimizer, name) is not None:
-            setattr(wide_optimizer, name, [wide(a) for a in getattr(optimizer, name)])
-    ref = train_reference(exact, wide_optimizer)
+    start = copy.deepcopy(optimizer)
+    start.moments = {name: [wide(a) for a in arrays] for name, arrays in optimizer.moments.items()}
+    ref = train_reference(exact, start)
     _, gradients = refbp.loss_and_gradient(
         exact.weights,
         exact.biases,
@@ -162,15 +175,16 @@ def check_one_step(problem: Problem, optimizer) -> Result:
         weight_decay=problem.weight_decay,
         sample_weight=problem.sample_weight,
     )
-    analyse = _adam_errors if isinstance(optimizer, Adam) else _sgd_errors
+    ref_start = reference_of(start)
+    analyse = _adam_errors if isinstance(ref_start, refbp.Adam) else _sgd_errors
     mean_gradients = gradients.dweights + gradients.dbiases
-    ep, emoments = analyse(wide_optimizer, exact.params, mean_gradients, gradient_errors(problem), eps)
+    ep, emoments = analyse(ref_start, exact.params, mean_gradients, gradient_errors(problem), eps)
     comp = train(problem, optimizer)
     for i, (c, r, bound) in enumerate(zip(comp.params, ref.params, ep, strict=True)):
         assert c.dtype == problem.x.dtype
         assert_within(c, r, bound, f"parameter {i}")
-    for name, bounds in zip(names, emoments, strict=True):
-        arrays = zip(getattr(comp.optimizer, name), getattr(ref.optimizer, name), bounds, strict=True)
+    for (name, ref_moments), bounds in zip(ref.moments().items(), emoments, strict=True):
+        arrays = zip(comp.moments()[name], ref_moments, bounds, strict=True)
         for i, (c, r, bound) in enumerate(arrays):
             assert_within(c, r, bound, f"{name} of parameter {i}")
     return comp

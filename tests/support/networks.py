@@ -144,20 +144,30 @@ def reference_of(state: OptimizerState) -> Any:
     return ref
 
 
+def network_of(problem: Problem) -> Network:
+    """Return the network of a problem."""
+    return Network.of(problem.weights, problem.activation, problem.loss)
+
+
+def samples_of(problem: Problem) -> Samples:
+    """Return the samples of a problem."""
+    return Samples(problem.x, problem.y, problem.sample_weight)
+
+
 def open_session(
     problem: Problem,
     state: OptimizerState,
-    weights: list[np.ndarray],
-    biases: list[np.ndarray],
+    weights: list[np.ndarray] | None = None,
+    biases: list[np.ndarray] | None = None,
     n_threads: int | None = 1,
 ) -> fastbp.training.session.Session:
-    """Return a session that trains these arrays on a problem."""
+    """Return a session that trains these arrays on a problem, or the problem's own."""
     return fastbp.training.session.Session(
-        Network.of(weights, problem.activation, problem.loss),
-        weights,
-        biases,
+        network_of(problem),
+        problem.weights if weights is None else weights,
+        problem.biases if biases is None else biases,
         state,
-        Samples(problem.x, problem.y, problem.sample_weight),
+        samples_of(problem),
         Recipe(problem.batch_size, problem.weight_decay, n_threads),
     )
 
