@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 
 from fastbp.compiler.target import TARGET
-from fastbp.kernels.functions.optimizers import Adam
-from fastbp.kernels.passes.layout import BIAS_ROW, DZ, TILES, WT, H, W
+from fastbp.kernels.passes.layout import BIAS_ROW, DZ, SLOPES, TILES, WT, H, W
+from fastbp.network.optimizer_state import OptimizerState
 from fastbp.training import engine, session
 from support.bounds import check_reference
-from support.networks import check_training, make_optimizer, make_problem
+from support.networks import OPTIMIZERS, check_training, make_optimizer, make_problem
 
-Session = session.Session
+Session, Engine = session.Session, engine.Engine
 original = {
-    "read_settings": Session._read_settings,
-    "run_slice": Session._run_slice,
+    "settings": OptimizerState.settings,
+    "run_slice": Engine._run_slice,
     "pack": Session._pack,
     "epoch": Session.epoch,
     "pack_parameters": session.pack_parameters,
@@ -25,38 +25,46 @@ original = {
 }
 
 
-def check(optimizer="Nesterov", n_threads=1):
+def check(optimizer="Nesterov", n_threads=1, activation="tanh"):
     """The check under test: three hidden layers, two of them square, several minibatches, decay and weights."""
     rng = np.random.default_rng(7)
-    problem = make_problem(rng, (9, 11, 11, 11, 3), n=30, batch_size=8, weighted=True, epochs=2, loss="log_loss")
+    keywords = {"n": 30, "batch_size": 8, "weighted": True, "epochs": 2, "loss": "log_loss", "activation": activation}
+    problem = make_problem(rng, (9, 11, 11, 11, 3), **keywords)
     check_training(problem, make_optimizer(optimizer), n_threads)
 
 
 # ---- settings ----
 
 
+def change_settings(change: Callable) -> Callable:
+    """Let `change(numbers, settings)` write into the numbers that the kernel gets."""
+
+    def settings(self):
+        numbers = original["settings"](self)
+        change(numbers, self.optimizer)
+        return numbers
+
+    return settings
+
+
 def scale_setting(index: int, factor: float) -> Callable:
-    def read_settings(self):
-        original["read_settings"](self)
-        self._hyper[index] *= factor
+    def scale(numbers, settings):
+        numbers[index] *= factor
 
-    return read_settings
-
-
-def swapped_betas(self):
-    original["read_settings"](self)
-    self._hyper[2:4] = self._hyper[3:1:-1].copy()
+    return change_settings(scale)
 
 
-def step_count_one_ahead(self):
-    original["pack"](self)
-    self._step_count += 1
+def swapped_betas(numbers, settings):
+    numbers[1:3] = numbers[2:0:-1].copy()
 
 
-def learning_rate_corrected_twice(self):
-    original["read_settings"](self)
-    if isinstance(self._optimizer, Adam):
-        self._hyper[0] *= np.sqrt(1 - self._hyper[3]) / (1 - self._hyper[2])
+def step_count_one_ahead(self, moments):
+    original["pack"](self, moments)
+    self.engine.step_count += 1
+
+
+def learning_rate_corrected_twice(numbers, settings):
+    numbers[0] *= np.sqrt(1 - settings.beta_2) / (1 - settings.beta_1)
 
 
 # ---- parameters and their places ----
@@ -100,6 +108,8 @@ overlapping_activations = change_table(2, H, lambda plan: plan.table[1, H])
 overlapping_deltas = change_table(1, DZ, lambda plan: plan.table[2, DZ])
 overlapping_transposes = change_table(2, WT, lambda plan: plan.table[1, WT])
 biases_never_updated = change_table(1, TILES, lambda plan: plan.table[1, TILES] - 1)
+slopes_of_the_neighbor = change_table(1, SLOPES, lambda plan: plan.table[0, SLOPES])
+slopes_over_the_outputs = change_table(1, SLOPES, lambda plan: plan.table[2, H])
 
 
 # ---- tiles and steps ----
@@ -124,11 +134,11 @@ def all_tiles_dropped(plan, n_threads):
 
 
 def snapshot(self):
-    return [b.copy() for b in (self._buffers.params, self._buffers.moment_1, self._buffers.moment_2)]
+    return [b.copy() for b in (self.buffers.params, self.buffers.moment_1, self.buffers.moment_2)]
 
 
 def restore(self, saved):
-    for buffer, old in zip((self._buffers.params, self._buffers.moment_1, self._buffers.moment_2), saved, strict=True):
+    for buffer, old in zip((self.buffers.params, self.buffers.moment_1, self.buffers.moment_2), saved, strict=True):
         buffer[:] = old
 
 
@@ -144,47 +154,70 @@ def step_by_step(change: Callable) -> Callable:
 
 def tile_done_twice(self, run):
     run()
-    steps, losses = self._step_count, self._buffers.totals.copy()
+    steps, losses = self.step_count, self.buffers.totals.copy()
     team, self._team = self._team, self._team._replace(bounds=np.array([3, 4]))
     run()
-    self._team, self._step_count, self._buffers.totals[:] = team, steps, losses
+    self._team, self.step_count, self.buffers.totals[:] = team, steps, losses
 
 
 def deltas_from_updated_weights(self, run):
     """Leave the transposed weights of after the step to the backward pass of the step."""
-    saved, steps = snapshot(self), self._step_count
-    losses, penalties = self._buffers.totals.copy(), self._buffers.penalties.copy()
+    saved, steps = snapshot(self), self.step_count
+    losses, penalties = self.buffers.totals.copy(), self.buffers.penalties.copy()
     run()
     restore(self, saved)
-    self._step_count, self._buffers.totals[:], self._buffers.penalties[:] = steps, losses, penalties
+    self.step_count, self.buffers.totals[:], self.buffers.penalties[:] = steps, losses, penalties
     run()
 
 
 def transposed_weights_left_behind(self, run):
-    transposed = self._buffers.transposed.copy()
+    transposed = self.buffers.transposed.copy()
     run()
-    self._buffers.transposed[:] = transposed
+    self.buffers.transposed[:] = transposed
+
+
+def bias_places(plan):
+    """Return the slices of a buffer that hold biases, of the first panel of each layer."""
+    width = plan.panel_width
+    return [slice(place, place + width) for place in (int(row[W] + row[BIAS_ROW] * width) for row in plan.table)]
 
 
 def decayed_biases(self, run):
-    width = self._plan.panel_width
-    for row in self._plan.table:
-        place = int(row[W] + row[BIAS_ROW] * width)
-        self._buffers.params[place : place + width] *= 1 - 0.02 * self._weight_decay / self._batch
+    for place in bias_places(self.plan):
+        self.buffers.params[place] *= 1 - 0.02 * self._weight_decay / self._batch
     run()
+
+
+def biases_decayed_as_weights(self, run):
+    rate, *_, decay = self.settings
+    for place in bias_places(self.plan):
+        self.buffers.params[place] *= 1 - rate * decay
+    run()
+
+
+def decay_after_the_step(self, run):
+    rate, *_, decay = self.settings
+    keep = np.full(self.buffers.params.shape, 1 - rate * decay)
+    for place in bias_places(self.plan):
+        keep[place] = 1.0
+    self.settings[4] = 0.0
+    run()
+    self.settings[4] = decay
+    self.buffers.params[:] *= keep
+    self.transpose()
 
 
 def step_left_out(self, run):
-    if self._step_count != 2:
+    if self.step_count != 2:
         run()
     else:
-        self._step_count += 1
+        self.step_count += 1
 
 
 def first_moment_forgotten(self, run):
-    moment = self._buffers.moment_1.copy()
+    moment = self.buffers.moment_1.copy()
     run()
-    self._buffers.moment_1[:] = moment
+    self.buffers.moment_1[:] = moment
 
 
 # ---- data ----
@@ -195,7 +228,7 @@ def order_one_off(self, order):
 
 
 def weights_of_the_neighbor(self, order):
-    self._data.weights[:] = np.roll(self._data.weights, 1)
+    self.engine._data.weights[:] = np.roll(self.engine._data.weights, 1)
     return original["epoch"](self, order)
 
 
@@ -209,8 +242,8 @@ def loss_not_weighted_by_rows(self, order):
 
 
 FAULTS = {
-    "learning rate": (Session, "_read_settings", scale_setting(0, 1.001)),
-    "momentum": (Session, "_read_settings", scale_setting(1, 0.999)),
+    "learning rate": (OptimizerState, "settings", scale_setting(0, 1.001)),
+    "momentum": (OptimizerState, "settings", scale_setting(1, 0.999)),
     "transposed square weights": (session, "pack_parameters", transposed_square_weights),
     "packed one row off": (session, "pack_parameters", packed_one_row_off),
     "biases of the neighbor": (session, "pack_parameters", biases_of_the_neighbor),
@@ -223,12 +256,12 @@ FAULTS = {
     "first tile dropped": (engine, "tile_bounds", first_tile_dropped),
     "last tile dropped": (engine, "tile_bounds", last_tile_dropped),
     "all tiles dropped": (engine, "tile_bounds", all_tiles_dropped),
-    "tile done twice": (Session, "_run_slice", step_by_step(tile_done_twice)),
-    "deltas from updated weights": (Session, "_run_slice", step_by_step(deltas_from_updated_weights)),
-    "transposed weights left behind": (Session, "_run_slice", step_by_step(transposed_weights_left_behind)),
-    "decayed biases": (Session, "_run_slice", step_by_step(decayed_biases)),
-    "a step left out": (Session, "_run_slice", step_by_step(step_left_out)),
-    "first moment forgotten": (Session, "_run_slice", step_by_step(first_moment_forgotten)),
+    "tile done twice": (Engine, "_run_slice", step_by_step(tile_done_twice)),
+    "deltas from updated weights": (Engine, "_run_slice", step_by_step(deltas_from_updated_weights)),
+    "transposed weights left behind": (Engine, "_run_slice", step_by_step(transposed_weights_left_behind)),
+    "decayed biases": (Engine, "_run_slice", step_by_step(decayed_biases)),
+    "a step left out": (Engine, "_run_slice", step_by_step(step_left_out)),
+    "first moment forgotten": (Engine, "_run_slice", step_by_step(first_moment_forgotten)),
     "order of rows one off": (Session, "epoch", order_one_off),
     "order of the epoch before": (Session, "epoch", order_of_the_epoch_before),
     "sample weights of the neighbor": (Session, "epoch", weights_of_the_neighbor),
@@ -236,23 +269,34 @@ FAULTS = {
 }
 ADAM_FAULTS = {
     "step count": (Session, "_pack", step_count_one_ahead),
-    "learning rate": (Session, "_read_settings", scale_setting(0, 1.001)),
-    "beta 1": (Session, "_read_settings", scale_setting(2, 0.999)),
-    "beta 2": (Session, "_read_settings", scale_setting(3, 0.999)),
-    "swapped betas": (Session, "_read_settings", swapped_betas),
-    "epsilon": (Session, "_read_settings", scale_setting(4, 1.5)),
-    "bias correction twice": (Session, "_read_settings", learning_rate_corrected_twice),
+    "learning rate": (OptimizerState, "settings", scale_setting(0, 1.001)),
+    "beta 1": (OptimizerState, "settings", scale_setting(1, 0.999)),
+    "beta 2": (OptimizerState, "settings", scale_setting(2, 0.999)),
+    "swapped betas": (OptimizerState, "settings", change_settings(swapped_betas)),
+    "epsilon": (OptimizerState, "settings", scale_setting(3, 1.5)),
+    "bias correction twice": (OptimizerState, "settings", change_settings(learning_rate_corrected_twice)),
+}
+ADAMW_FAULTS = {
+    "share of the decay": (OptimizerState, "settings", scale_setting(4, 1.001)),
+    "no decay": (OptimizerState, "settings", scale_setting(4, 0.0)),
+    "decayed biases": (Engine, "_run_slice", step_by_step(biases_decayed_as_weights)),
+    "decay after the step": (Engine, "_run_slice", step_by_step(decay_after_the_step)),
+}
+SLOPE_FAULTS = {
+    "slopes of the neighbor": (engine, "make_plan", slopes_of_the_neighbor),
+    "slopes over the outputs": (engine, "make_plan", slopes_over_the_outputs),
 }
 
 
 @pytest.mark.smoke
-@pytest.mark.parametrize("optimizer", ["SGD", "momentum", "Nesterov", "Adam"])
-def test_no_fault(optimizer):
-    check(optimizer)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("activation", ["tanh", "gelu"])
+def test_no_fault(activation, optimizer):
+    check(optimizer, activation=activation)
 
 
 def test_no_fault_step_by_step(monkeypatch):
-    monkeypatch.setattr(Session, "_run_slice", step_by_step(lambda self, run: run()))
+    monkeypatch.setattr(Engine, "_run_slice", step_by_step(lambda self, run: run()))
     check()
 
 
@@ -265,10 +309,25 @@ def test_fault(name, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ADAM_FAULTS)
-def test_fault_with_adam(name, monkeypatch):
+@pytest.mark.parametrize("optimizer", ["Adam", "AdamW"])
+def test_fault_with_adam(optimizer, name, monkeypatch):
     monkeypatch.setattr(*ADAM_FAULTS[name])
     with pytest.raises(AssertionError):
-        check("Adam")
+        check(optimizer)
+
+
+@pytest.mark.parametrize("name", ADAMW_FAULTS)
+def test_fault_with_adamw(name, monkeypatch):
+    monkeypatch.setattr(*ADAMW_FAULTS[name])
+    with pytest.raises(AssertionError):
+        check("AdamW")
+
+
+@pytest.mark.parametrize("name", SLOPE_FAULTS)
+def test_fault_with_slopes(name, monkeypatch):
+    monkeypatch.setattr(*SLOPE_FAULTS[name])
+    with pytest.raises(AssertionError):
+        check(activation="gelu")
 
 
 def test_a_function_is_not_its_own_reference():
