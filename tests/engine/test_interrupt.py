@@ -10,6 +10,7 @@ import pytest
 
 import fastbp.training.engine
 from fastbp.threads.jobs import Job
+from fastbp.training.engine import Engine
 from fastbp.training.session import Session
 from support.networks import assert_identical, make_optimizer, make_problem, train
 from support.processes import command, environment
@@ -100,13 +101,13 @@ def test_ctrl_c_while_workers_are_hired(nth, rng, monkeypatch):
 def test_ctrl_c_while_a_long_slice_begins(n_threads, rng, monkeypatch):
     """No step is done by a thread that nobody knows of: weights are written back, and memory let go."""
     problem = make_problem(rng, (5, 9, 2), n=60, batch_size=20, epochs=2)
-    run_slice = Session._run_slice
+    run_slice = Engine._run_slice
 
     def run_long_slice(self, first, end):
         self._long_steps = True
         run_slice(self, first, end)
 
-    monkeypatch.setattr(Session, "_run_slice", run_long_slice)
+    monkeypatch.setattr(Engine, "_run_slice", run_long_slice)
     one = train(problem, make_optimizer("Adam"), 1)
     with monkeypatch.context() as patch:
         # Workers are hired first; then there is a runner for each slice.
@@ -118,6 +119,6 @@ def test_ctrl_c_while_a_long_slice_begins(n_threads, rng, monkeypatch):
 
 def test_an_error_while_a_session_is_made_leaves_no_worker(rng, monkeypatch):
     problem = make_problem(rng, (5, 9, 2), n=60, batch_size=20, epochs=1)
-    monkeypatch.setattr(Session, "_pack", lambda self: 1 // 0)
+    monkeypatch.setattr(Session, "_pack", lambda self, moments: 1 // 0)
     assert _outcome(train, problem, make_optimizer("Adam"), 3) is ZeroDivisionError
     _assert_no_worker_is_left()

@@ -13,7 +13,7 @@ from fastbp.training import lbfgs, objective
 from fastbp.training.progress import watch
 from support.bounds import check_reference
 from support.lattice import HIDDEN
-from support.networks import LOSSES, Problem, assert_close, make_problem
+from support.networks import LOSSES, Problem, assert_close, make_problem, network_of, samples_of
 
 LIMITS = {"max_iter": 12, "max_calls": 1000, "tol": 1e-6}
 
@@ -25,12 +25,9 @@ def run(problem: Problem, **changes):
     lbfgs.minimize(
         weights,
         biases,
-        problem.x,
-        problem.y,
-        activation=problem.activation,
-        loss=problem.loss,
+        network_of(problem),
+        samples_of(problem),
         weight_decay=problem.weight_decay,
-        sample_weight=problem.sample_weight,
         record=record,
         **{**LIMITS, "n_threads": 1, **changes},
     )

@@ -7,11 +7,11 @@ import pytest
 
 import refbp
 from fastbp.compiler.target import TARGET
-from fastbp.network.plan import MOST_ROWS, layer_sizes
+from fastbp.network.plan import MOST_ROWS
 from fastbp.training.objective import Objective
 from support.bounds import check_reference
 from support.lattice import HIDDEN, panel_width
-from support.networks import LOSSES, Problem, assert_close, make_problem
+from support.networks import LOSSES, Problem, assert_close, make_problem, network_of, samples_of
 
 MR, NR = TARGET.mr, panel_width(np.float64)
 
@@ -20,20 +20,13 @@ def packed(arrays):
     return np.concatenate([array.ravel() for array in arrays])
 
 
-def make_objective(problem: Problem, **changes):
-    arguments = {
-        "activation": problem.activation,
-        "loss": problem.loss,
-        "weight_decay": problem.weight_decay,
-        "sample_weight": problem.sample_weight,
-        "n_threads": 1,
-    }
-    sizes = layer_sizes(problem.weights)
-    return Objective(sizes, problem.x, problem.y, **{**arguments, **changes})
+def make_objective(problem: Problem, n_threads: int = 1):
+    network, samples = network_of(problem), samples_of(problem)
+    return Objective(network, samples, weight_decay=problem.weight_decay, n_threads=n_threads)
 
 
-def evaluate(problem: Problem, **changes):
-    with make_objective(problem, **changes) as objective:
+def evaluate(problem: Problem, n_threads: int = 1):
+    with make_objective(problem, n_threads) as objective:
         return objective(packed(problem.params))
 
 
@@ -52,8 +45,8 @@ def reference(problem: Problem):
     return loss, packed(gradients.dweights + gradients.dbiases)
 
 
-def check(problem: Problem, **changes):
-    loss, gradient = evaluate(problem, **changes)
+def check(problem: Problem):
+    loss, gradient = evaluate(problem)
     ref_loss, ref_gradient = reference(problem)
     np.testing.assert_allclose(loss, ref_loss, rtol=1e-12)
     assert np.abs(ref_gradient).max() > 1e-6
@@ -143,8 +136,9 @@ def test_the_vector_is_only_read(rng):
 
 def test_weights_that_sum_to_zero_are_refused(rng):
     problem = make_problem(rng, (4, 6, 3), n=4)
+    problem.sample_weight = np.array([1.0, -1.0, 2.0, -2.0])
     with pytest.raises(ValueError, match="sample_weight sums to zero"):
-        make_objective(problem, sample_weight=np.array([1.0, -1.0, 2.0, -2.0]))
+        make_objective(problem)
 
 
 def test_no_thread_is_left(rng):

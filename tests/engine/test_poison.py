@@ -9,7 +9,7 @@ import fastbp.kernels.memory
 from fastbp.compiler.target import TARGET
 from fastbp.kernels import LinearState, linear, linear_backward, linear_backward_update, matmul
 from fastbp.kernels.vectors.types import lanes
-from fastbp.training import session
+from fastbp.training.engine import Engine
 from support.lattice import DTYPES, random_problem, shapes
 from support.networks import OPTIMIZERS, assert_identical, make_optimizer, make_problem, train
 
@@ -57,7 +57,7 @@ def backward(problem, optimizer):
     x, w, dz = (a.copy() for a in problem)
     b = w[0].copy()
     results = list(linear_backward(dz, x, w, activation="tanh", weight_decay=0.2))
-    settings = make_optimizer(optimizer)
+    settings = make_optimizer(optimizer).optimizer
     state = LinearState.zeros(w, b, settings)
     results.append(linear_backward_update(dz, x, w, b, state, optimizer=settings, activation="tanh", weight_decay=0.2))
     return [*results, w, b, *state.arrays().values()]
@@ -81,11 +81,11 @@ def test_backward(dtype, optimizer, rng, poison):
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @each_dtype
 def test_training(dtype, optimizer, rng, monkeypatch):
-    make_buffers = session.Session._make_buffers
+    make_buffers = Engine._make_buffers
     poisoned = []
 
-    def make_poisoned_buffers(self, dtype):
-        buffers = make_buffers(self, dtype)
+    def make_poisoned_buffers(self, dtype, moments):
+        buffers = make_buffers(self, dtype, moments)
         for name in ("scratch", "losses", "penalties", "totals"):
             getattr(buffers, name)[:] = np.nan
         if lanes(dtype) >= TARGET.mr:
@@ -96,9 +96,9 @@ def test_training(dtype, optimizer, rng, monkeypatch):
 
     for sizes in [(5, 4), (7, 33, 2), (49, 17, 97, 3), (3, 1, 1)]:
         problem = make_problem(rng, sizes, n=29, batch_size=13, epochs=2, weighted=True, dtype=dtype)
-        monkeypatch.setattr(session.Session, "_make_buffers", make_buffers)
+        monkeypatch.setattr(Engine, "_make_buffers", make_buffers)
         ref = train(problem, make_optimizer(optimizer))
-        monkeypatch.setattr(session.Session, "_make_buffers", make_poisoned_buffers)
+        monkeypatch.setattr(Engine, "_make_buffers", make_poisoned_buffers)
         comp = train(problem, make_optimizer(optimizer))
         assert poisoned
         assert np.isfinite(comp.losses).all()

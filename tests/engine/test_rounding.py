@@ -14,14 +14,12 @@ each_dtype = pytest.mark.parametrize("dtype", DTYPES)
 
 
 def with_moments(name, problem, rng):
-    """An optimizer in mid-training."""
-    optimizer = make_optimizer(name)
-    moments = [[rng.uniform(0.01, 0.1, p.shape).astype(p.dtype) for p in problem.params] for _ in range(2)]
-    if name == "Adam":
-        optimizer.ms, optimizer.vs, optimizer.t = *moments, 4
-    else:
-        optimizer.velocities = moments[0]
-    return optimizer
+    """Return the state of an optimizer in mid-training."""
+    state = make_optimizer(name)
+    for moment in state.rule.moments:
+        state.moments[moment] = [rng.uniform(0.01, 0.1, p.shape).astype(p.dtype) for p in problem.params]
+    state.t = 4
+    return state
 
 
 @pytest.mark.smoke

@@ -13,9 +13,17 @@ from fastbp.kernels import matmul
 from fastbp.network.prediction import predict
 from fastbp.threads.jobs import choose_threads
 from fastbp.training.pace import Pace
-from fastbp.training.session import Session
 from support.lattice import DTYPES, HIDDEN, panel_width
-from support.networks import LOSSES, OPTIMIZERS, assert_identical, check_training, make_optimizer, make_problem, train
+from support.networks import (
+    LOSSES,
+    OPTIMIZERS,
+    assert_identical,
+    check_training,
+    make_optimizer,
+    make_problem,
+    open_session,
+    train,
+)
 
 THREADS = (2, 3, 4, 7)
 
@@ -189,16 +197,5 @@ def test_setting_by_environment(cores, monkeypatch):
 def test_a_session_without_epochs(rng):
     problem = make_problem(rng, (3, 4, 2))
     for _ in range(20):
-        with Session(
-            problem.weights,
-            problem.biases,
-            make_optimizer("SGD"),
-            problem.x,
-            problem.y,
-            activation="relu",
-            loss="squared_error",
-            weight_decay=0.0,
-            batch_size=5,
-            n_threads=4,
-        ):
+        with open_session(problem, make_optimizer("SGD"), n_threads=4):
             pass

@@ -5,13 +5,11 @@ import tracemalloc
 import numpy as np
 import pytest
 
-import fastbp.training.session
 from fastbp import MLP, MLPClassifier
-from fastbp.kernels.functions.optimizers import Adam
 from fastbp.network.prediction import predict
 from support.error_analysis import check_one_step
 from support.lattice import DTYPES
-from support.networks import LOSSES, check_training, make_optimizer, make_problem
+from support.networks import LOSSES, check_training, make_optimizer, make_problem, open_session
 
 SIZES = (6, 90, 70, 10)
 BATCH = 50
@@ -35,32 +33,17 @@ def peak_of(work):
     return peak, result
 
 
-def open_session(problem):
-    return fastbp.training.session.Session(
-        problem.weights,
-        problem.biases,
-        Adam(),
-        problem.x,
-        problem.y,
-        activation=problem.activation,
-        loss=problem.loss,
-        weight_decay=problem.weight_decay,
-        batch_size=problem.batch_size,
-        n_threads=1,
-    )
-
-
 def kept_by(problem):
     """Bytes that a session keeps, and the sizes of its buffers."""
     kept = []
     # The interpreter's own tables, of weak references say, grow now and then: by more than a session's small objects.
     for _ in range(3):
         tracemalloc.start()
-        session = open_session(problem)
+        session = open_session(problem, make_optimizer("Adam"))
         kept.append(tracemalloc.get_traced_memory()[0])
         tracemalloc.stop()
-        sizes = [buffer.size for buffer in session._buffers]
-        session.close()
+        sizes = [buffer.size for buffer in session.engine.buffers]
+        session.engine.close()
     return min(kept), sizes
 
 
@@ -70,7 +53,7 @@ def test_a_session_keeps_the_order_of_the_rows_and_at_most_their_classes(dtype, 
     # Targets are the caller's own array, but for classes: their numbers take the place of the one-hot rows.
     bytes_of_a_row = np.dtype(np.int64).itemsize + (np.dtype(dtype).itemsize if loss == "log_loss" else 0)
     problems = [make_problem(rng, SIZES, n=n, batch_size=BATCH, loss=loss, dtype=dtype) for n in ROWS]
-    open_session(problems[0]).close()  # loads compiled code and fills caches
+    open_session(problems[0], make_optimizer("Adam")).engine.close()  # loads compiled code and fills caches
     kept, buffers = zip(*(kept_by(problem) for problem in problems), strict=True)
     assert buffers[0] == buffers[1] == buffers[2]
     for growth, rows in zip(np.diff(kept), np.diff(ROWS), strict=True):
@@ -81,7 +64,7 @@ def test_a_session_keeps_the_order_of_the_rows_and_at_most_their_classes(dtype, 
 @each_dtype
 def test_an_epoch_allocates_nothing(dtype, loss, rng):
     problem = make_problem(rng, SIZES, n=ROWS[-1], batch_size=BATCH, loss=loss, dtype=dtype)
-    with open_session(problem) as session:
+    with open_session(problem, make_optimizer("Adam")) as session:
         peak, _ = peak_of(lambda: session.epoch(problem.orders[0]))
     assert peak < SMALL
 

@@ -13,14 +13,13 @@ import numpy as np
 
 import fastbp.kernels
 import fastbp.network.prediction
-import fastbp.training.session
 from fastbp.compiler.target import TARGET
 from fastbp.kernels import LinearState, linear, linear_backward, linear_backward_update, matmul
 from fastbp.kernels.vectors.simd import load, pointer, store
 from fastbp.network.samples import SparseRows
 from support.guards import guarded, guarded_allocations, guarded_copy
 from support.lattice import DTYPES, HIDDEN, panel_width, random_problem, shapes
-from support.networks import LOSSES, OPTIMIZERS, Problem, make_optimizer, make_problem, train
+from support.networks import LOSSES, OPTIMIZERS, Problem, make_optimizer, make_problem, open_session, train
 from support.sparse import sparse_of
 
 MODULES = [
@@ -69,7 +68,7 @@ def run_backward(dtype: type, at_end: bool) -> None:
         dz, x, any_w = (both_layouts(a, at_end)[order] for a in (dz, x, w))
         w, b = guarded_copy(w, at_end=at_end), guarded_copy(w[0], at_end=at_end)
         threads = THREADS[i % 2]
-        optimizer = make_optimizer(list(OPTIMIZERS)[i % len(OPTIMIZERS)])
+        optimizer = make_optimizer(list(OPTIMIZERS)[i % len(OPTIMIZERS)]).optimizer
         with guarded_allocations(*MODULES, at_end=at_end):
             dx, dw, db = linear_backward(dz, x, any_w, activation="tanh", weight_decay=0.1, n_threads=threads)
             assert np.isfinite(dx).all()
@@ -128,21 +127,12 @@ def run_training(dtype: type, at_end: bool) -> None:
 def run_write_back(dtype: type, at_end: bool) -> None:
     rng = np.random.default_rng(0)
     for sizes in networks(dtype):
-        problem = guard_problem(make_problem(rng, sizes, dtype=dtype), at_end)
+        problem = make_problem(rng, sizes, batch_size=TARGET.mr + 1, activation="relu", weight_decay=0.1, dtype=dtype)
+        guard_problem(problem, at_end)
+        problem.x = problem.x[::-1]
         with (
             guarded_allocations(*MODULES, at_end=at_end),
-            fastbp.training.session.Session(
-                problem.weights,
-                problem.biases,
-                make_optimizer("Adam"),
-                problem.x[::-1],
-                problem.y,
-                activation="relu",
-                loss="squared_error",
-                weight_decay=0.1,
-                batch_size=TARGET.mr + 1,
-                n_threads=2,
-            ) as session,
+            open_session(problem, make_optimizer("Adam"), n_threads=2) as session,
         ):
             session.epoch(None)
         assert all(np.isfinite(p).all() for p in problem.params)

@@ -11,8 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from fastbp.training.session import Session
-from support.networks import Problem, make_optimizer, make_problem, train
+from support.networks import Problem, make_optimizer, make_problem, open_session, train
 
 SIZES = {
     # Steps of microseconds, tens of thousands in an epoch.
@@ -20,21 +19,6 @@ SIZES = {
     # One step of a second or more.
     "long": {"sizes": (400, 1024, 1024, 10), "n": 8192, "batch_size": 8192, "activation": "tanh"},
 }
-
-
-def open_session(problem: Problem, weights, biases, optimizer, n_threads: int) -> Session:
-    return Session(
-        weights,
-        biases,
-        optimizer,
-        problem.x,
-        problem.y,
-        activation=problem.activation,
-        loss=problem.loss,
-        weight_decay=problem.weight_decay,
-        batch_size=problem.batch_size,
-        n_threads=n_threads,
-    )
 
 
 def first_steps(problem: Problem, steps: int) -> list[np.ndarray]:
@@ -62,7 +46,7 @@ def main() -> None:
     problem = make_problem(np.random.default_rng(0), dtype=np.float64, weight_decay=0.0, **SIZES[kind])
     weights, biases, optimizer = copy.deepcopy(problem.weights), copy.deepcopy(problem.biases), make_optimizer("Adam")
     try:
-        with open_session(problem, weights, biases, optimizer, n_threads) as session:
+        with open_session(problem, optimizer, weights, biases, n_threads) as session:
             print("ready", flush=True)
             while True:
                 session.epoch(None)
