@@ -25,6 +25,7 @@ def nobody_else(monkeypatch):
     """Nothing is left over from other tests, and nothing lingers unless a test says so."""
     monkeypatch.setattr(budget, "_places", [])
     monkeypatch.setattr(budget, "_LINGER", 0.0)
+    monkeypatch.setattr("fastbp.threads.cpus.allowed_cpus", lambda: 8)
 
 
 @pytest.fixture

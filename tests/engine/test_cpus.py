@@ -30,7 +30,8 @@ def eight(monkeypatch):
         # What others read is not ours to complain about.
         ({"OMP_NUM_THREADS": "0", "NUMBA_NUM_THREADS": "many"}, 8),
         ({"OMP_NUM_THREADS": ""}, 8),
-        ({"FASTBP_NUM_THREADS": "12", "OMP_NUM_THREADS": "2", "NUMBA_NUM_THREADS": "1"}, 12),
+        ({"FASTBP_NUM_THREADS": "6", "OMP_NUM_THREADS": "2", "NUMBA_NUM_THREADS": "1"}, 6),
+        ({"FASTBP_NUM_THREADS": "64"}, 8),
     ],
 )
 def test_settings(settings, threads, eight, monkeypatch):

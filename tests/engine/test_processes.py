@@ -85,7 +85,7 @@ def test_workers_of_joblib_take_what_joblib_gives_them(n_jobs, inner, settings, 
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
     given = inner or int(settings.get("NUMBA_NUM_THREADS", max(1, joblib.cpu_count() // n_jobs)))
-    expected = int(settings.get("FASTBP_NUM_THREADS", min(given, allowed_cpus())))
+    expected = min(int(settings.get("FASTBP_NUM_THREADS", given)), allowed_cpus())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         with joblib.parallel_config(backend="loky", n_jobs=n_jobs, inner_max_num_threads=inner):

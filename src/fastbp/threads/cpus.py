@@ -1,4 +1,4 @@
-"""How many CPUs this process may keep busy: the machine, the container and the environment each have a say."""
+"""How many CPUs this process may use: the machine, the container and the environment set limits."""
 
 import math
 import multiprocessing
@@ -13,7 +13,7 @@ _SETTING = "FASTBP_NUM_THREADS"
 
 
 def _quota_of(group: Path) -> float:
-    """CPUs that one control group allows: the time in a period, divided by the period."""
+    """Return the CPUs that one control group allows: processor time per period, divided by the period."""
     try:
         if (group / "cpu.max").exists():  # version 2
             quota, period = (group / "cpu.max").read_text(encoding="ascii").split()
@@ -29,10 +29,10 @@ def cpu_quota(
     membership: Path = Path("/proc/self/cgroup"),
     mounts: Path = Path("/sys/fs/cgroup"),
 ) -> float:
-    """Return how many CPUs' time Linux' control groups let this process have, infinity for no limit.
+    """Return the CPU quota of this process in the control groups of Linux, infinity if there is none.
 
-    Inside of a container the path of the group is often that outside of it, which is not there; then the group that is
-    mounted counts.
+    In a container, the path of the group is often the one outside of it and does not exist. Then the mounted group
+    counts.
 
     Parameters
     ----------
@@ -67,8 +67,8 @@ def _quota() -> float:
 def allowed_cpus() -> int:
     """Return the number of CPUs that this process may keep busy.
 
-    That is what its affinity leaves of the machine, or the quota of its container if that is less. A quota is rounded
-    up: with one of a CPU and a half, two threads get through more than one, though they are held up now and then.
+    That is the size of its affinity mask, or the quota of its container if that is less. A quota is rounded up: with
+    1.5 CPUs, two threads do more than one.
     """
     if sys.version_info >= (3, 13):
         cpus = os.process_cpu_count() or 1
@@ -80,18 +80,18 @@ def allowed_cpus() -> int:
 
 
 def _number(name: str) -> int | None:
-    """The positive number in an environment variable that others read too; of a list, the first."""
+    """Return the positive number in an environment variable of other libraries, the first one of a list."""
     first = os.environ.get(name, "").partition(",")[0].strip()
     return int(first) if first.isdecimal() and int(first) > 0 else None
 
 
 def thread_limit() -> int:
-    """Return how many threads this process may run at a time, unless its user asks for a number.
+    """Return how many threads this process may run at a time, unless the caller asks for a number.
 
-    ``FASTBP_NUM_THREADS`` if that is set. Otherwise the allowed CPUs, or fewer if ``NUMBA_NUM_THREADS`` or
-    ``OMP_NUM_THREADS`` say so. A worker process whose parent has not said so gets one thread, for its siblings use the
-    other CPUs: joblib tells its workers, in ``NUMBA_NUM_THREADS`` among others, either its `inner_max_num_threads` or
-    the CPUs divided by the number of workers. Batch systems, Dask and Ray use ``OMP_NUM_THREADS``.
+    The allowed CPUs, or fewer if ``FASTBP_NUM_THREADS`` says so. Without that variable, ``NUMBA_NUM_THREADS`` and
+    ``OMP_NUM_THREADS`` are limits too, and a worker process without the former gets one thread, because its siblings
+    use the other CPUs. joblib sets ``NUMBA_NUM_THREADS`` in its workers, to `inner_max_num_threads` or to the CPUs
+    divided by the number of workers. Batch systems, Dask and Ray set ``OMP_NUM_THREADS``.
 
     Raises
     ------
@@ -102,7 +102,7 @@ def thread_limit() -> int:
     if setting is not None:
         if not setting.isdecimal() or int(setting) < 1:
             raise ValueError(f"{_SETTING} must be a positive integer, got {setting!r}")
-        return int(setting)
+        return min(int(setting), allowed_cpus())
     told = _number("NUMBA_NUM_THREADS")
     if told is None and multiprocessing.parent_process() is not None:
         return 1
