@@ -173,14 +173,14 @@ def test_a_call_counts_while_it_lasts(elsewhere):
         if thread == 0:
             during.append(elsewhere(part_of, 8, 8))
 
-    run_on_threads(work, 3, 1e6)
+    run_on_threads(work, 3)
     assert during == [5]
     assert elsewhere(part_of, 8, 8) == 8
 
 
 def test_a_call_that_fails_is_over(elsewhere):
     with pytest.raises(ZeroDivisionError) as caught:
-        run_on_threads(lambda thread: 1 // thread, 3, 1e6)
+        run_on_threads(lambda thread: 1 // thread, 3)
     assert elsewhere(part_of, 8, 8) == 8, "though the error still holds what was at hand"
     assert caught.tb is not None
 

@@ -16,8 +16,6 @@ from fastbp.threads.cpus import allowed_cpus
 from fastbp.threads.helpers import run_on_threads
 from support.threads import wait_for, wait_for_idle_helpers
 
-MOMENT = 1e6
-
 
 @pytest.fixture(autouse=True)
 def _idle_helpers():
@@ -56,7 +54,7 @@ def stuck_helpers(count, held=()):
 
     released = threading.Event()
     work = Stuck(count, done=True)
-    run_on_threads(work, count + 1, MOMENT, held)
+    run_on_threads(work, count + 1, held)
     try:
         yield work
     finally:
@@ -66,7 +64,7 @@ def stuck_helpers(count, held=()):
 
 def test_a_single_thread_needs_no_help():
     seen = []
-    run_on_threads(seen.append, 1, MOMENT)
+    run_on_threads(seen.append, 1)
     assert seen == [0]
 
 
@@ -74,7 +72,7 @@ def test_number_0_is_the_caller_and_others_are_kept_for_the_next_call():
     both = []
     for _ in range(2):
         work = Together(1, done=False)
-        run_on_threads(work, 2, MOMENT)
+        run_on_threads(work, 2)
         assert sorted(work.ended) == [0, 1]
         assert work.threads[0] is threading.current_thread()
         both.append(work.threads[1])
@@ -83,7 +81,7 @@ def test_number_0_is_the_caller_and_others_are_kept_for_the_next_call():
 
 
 def test_no_more_helpers_than_cpus():
-    run_on_threads(lambda thread: False, 40, MOMENT)
+    run_on_threads(lambda thread: False, 40)
     assert len(helpers._helpers) <= allowed_cpus()
 
 
@@ -93,7 +91,7 @@ def test_a_helper_at_work_is_waited_for():
             time.sleep(0.1)
 
     work = Slow(1, done=False)
-    run_on_threads(work, 2, MOMENT)
+    run_on_threads(work, 2)
     assert sorted(work.ended) == [0, 1]
 
 
@@ -106,16 +104,16 @@ def test_a_helper_that_finds_nothing_to_do_is_not():
 def test_an_idle_helper_is_called_before_a_busy_one():
     with stuck_helpers(1):
         work = Together(1, done=False)
-        run_on_threads(work, 2, MOMENT)
+        run_on_threads(work, 2)
         assert sorted(work.ended) == [0, 1]
 
 
 def test_a_call_that_no_helper_has_begun_is_withdrawn():
     seen = []
     with stuck_helpers(allowed_cpus()):
-        run_on_threads(seen.append, 2, MOMENT)
+        run_on_threads(seen.append, 2)
     # The helpers come to what was left to them before they come to this.
-    run_on_threads(Together(1, done=False), 2, MOMENT)
+    run_on_threads(Together(1, done=False), 2)
     assert seen == [0]
 
 
@@ -124,7 +122,7 @@ def test_what_is_withdrawn_holds_nothing():
         arrays = []
         for _ in range(5):
             array = np.zeros(1000)
-            run_on_threads(lambda thread, array=array: bool(array[thread]), 3, MOMENT, [array])
+            run_on_threads(lambda thread, array=array: bool(array[thread]), 3, [array])
             arrays.append(weakref.ref(array))
         del array
         gc.collect()
@@ -144,12 +142,12 @@ def test_errors_of_helpers_are_handed_to_the_caller_unless_all_is_done(done):
         def help(self):
             raise ZeroDivisionError("in a helper")
 
-    error = run_on_threads(Failing(1, done=done), 2, MOMENT)
+    error = run_on_threads(Failing(1, done=done), 2)
     assert error is None if done else isinstance(error, ZeroDivisionError)
     # The helper is none the worse for it.
     wait_for_idle_helpers()
     work = Together(1, done=False)
-    assert run_on_threads(work, 2, MOMENT) is None
+    assert run_on_threads(work, 2) is None
     assert sorted(work.ended) == [0, 1]
 
 
@@ -165,7 +163,7 @@ def test_errors_of_the_caller_wait_for_helpers():
 
     work = Slow(1, done=False)
     with pytest.raises(ZeroDivisionError):
-        run_on_threads(work, 2, MOMENT)
+        run_on_threads(work, 2)
     assert sorted(work.ended) == [0, 1]
 
 
@@ -179,7 +177,7 @@ def test_an_interruption_waits_for_helpers():
 
     work = Interrupting(1, done=False)
     with pytest.raises(KeyboardInterrupt):
-        run_on_threads(work, 2, MOMENT)
+        run_on_threads(work, 2)
     assert sorted(work.ended) == [0, 1]
 
 
@@ -197,7 +195,7 @@ def test_any_exception_of_a_signals_handler_waits_for_helpers():
     try:
         work = Slow(1, done=False)
         with pytest.raises(TimeoutError):
-            run_on_threads(work, 2, MOMENT)
+            run_on_threads(work, 2)
     finally:
         signal.signal(signal.SIGALRM, before)
     assert sorted(work.ended) == [0, 1]
@@ -210,20 +208,8 @@ def test_where_no_thread_can_be_started(monkeypatch):
     monkeypatch.setattr(helpers, "_helpers", [])
     monkeypatch.setattr(threading.Thread, "start", refuse)
     seen = []
-    run_on_threads(seen.append, 3, MOMENT)
+    run_on_threads(seen.append, 3)
     assert seen == [0]
-
-
-def test_threads_that_only_seem_to_be_such_are_not_moved(monkeypatch):
-    # Those of gevent run in the caller's thread, which must not be moved in their place.
-    moved = []
-    monkeypatch.setattr(helpers, "_helpers", [])
-    monkeypatch.setattr(helpers, "put", lambda thread, cpus: moved.append(thread))
-    monkeypatch.setattr(threading.Thread, "native_id", property(lambda thread: threading.get_native_id()))
-    monkeypatch.setattr(helpers, "_REST", 1e6)
-    run_on_threads(Together(1, done=False), 2, MOMENT)
-    run_on_threads(Together(1, done=False), 2, MOMENT)
-    assert set(moved) <= {0}
 
 
 def test_callers_side_by_side_and_one_inside_of_the_other():
@@ -231,7 +217,7 @@ def test_callers_side_by_side_and_one_inside_of_the_other():
         def work(thread):
             return depth > 0 and thread == 0 and call(depth - 1)
 
-        run_on_threads(work, 3, MOMENT)
+        run_on_threads(work, 3)
         done.append(depth)
 
     done = []
@@ -246,5 +232,5 @@ def test_callers_side_by_side_and_one_inside_of_the_other():
 def test_a_handler_of_signals_may_call_while_it_interrupts_a_call():
     with helpers._lock:
         work = Together(1, done=False)
-        run_on_threads(work, 2, MOMENT)
+        run_on_threads(work, 2)
     assert sorted(work.ended) == [0, 1]

@@ -11,8 +11,6 @@ from fastbp.kernels.vectors.atomics import nap
 from fastbp.kernels.vectors.simd import pointer
 from support.threads import wait_for_idle_helpers
 
-FLOPS = 1e6
-
 
 @pytest.fixture(autouse=True)
 def _idle_helpers():
@@ -48,7 +46,7 @@ def run(units, each, threads, naps=0, stop_at=-1, begun=None):
                 assert begun[1].wait(20)
         return take(shares, thread, naps, taken, stop_at)
 
-    return run_shares(work, units, each, threads, FLOPS, ()), taken
+    return run_shares(work, units, each, threads, ()), taken
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3, 7])
@@ -77,7 +75,7 @@ def test_a_thread_that_comes_late_finds_nothing():
         return take(shares, thread, 0, taken, -1)
 
     taken = np.zeros(10, dtype=np.int64)
-    assert run_shares(work, 10, 4, 1, FLOPS, ())
+    assert run_shares(work, 10, 4, 1, ())
     take(tables[0], 1, 0, taken, -1)
     np.testing.assert_array_equal(taken, 1)
 
@@ -104,7 +102,7 @@ def test_without_the_caller_the_others_stop():
 
     taken = np.zeros(1000, dtype=np.int64)
     with pytest.raises(MemoryError):
-        run_shares(work, 1000, 500, 2, FLOPS, ())
+        run_shares(work, 1000, 500, 2, ())
     assert 0 < taken.sum() < 500
 
 
@@ -119,5 +117,5 @@ def test_without_a_helper_the_caller_does_it_all():
         return take(shares, thread, 0, taken, -1)
 
     taken = np.zeros(100, dtype=np.int64)
-    assert run_shares(work, 100, 4, 2, FLOPS, ())
+    assert run_shares(work, 100, 4, 2, ())
     np.testing.assert_array_equal(taken, 1)

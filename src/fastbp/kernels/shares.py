@@ -46,7 +46,7 @@ def share_count(units: int, each: int, threads: int) -> int:
 
 
 def run_shares(
-    work: Callable[[int, np.ndarray], bool], units: int, each: int, threads: int, flops: float, held: Iterable[object]
+    work: Callable[[int, np.ndarray], bool], units: int, each: int, threads: int, held: Iterable[object]
 ) -> bool:
     """Call ``work(thread, table)`` in so many threads, to take shares from the table.
 
@@ -56,8 +56,6 @@ def run_shares(
         Returns what `end_shares` says.
     units, each, threads
         See `share_count`.
-    flops : float
-        Floating-point operations of all units.
     held : iterable
         Arrays that the work reads or writes by their addresses.
 
@@ -81,7 +79,7 @@ def run_shares(
                 table[NEXT] = count
             raise
 
-    error = run_on_threads(take, threads, flops, held)
+    error = run_on_threads(take, threads, held)
     if error is not None and (table[NEXT] < count or table[WORKING] != 0):
         raise error
     return not table[STOPPED]

@@ -94,7 +94,7 @@ def predict(
     if n <= _FEW and in_place and isinstance(x, np.ndarray):
         _predict_few(weights, biases, x, sizes, activation, output, result)
     else:
-        done = _predict_many(weights, biases, x, sizes, activation, output, threads, flops, result, only_finite)
+        done = _predict_many(weights, biases, x, sizes, activation, output, threads, result, only_finite)
         if not done:
             raise NonFiniteError("x contains NaN or infinity")
     return result
@@ -139,7 +139,6 @@ def _predict_many(
     activation: str,
     output: str,
     threads: int,
-    flops: float,
     result: np.ndarray,
     only_finite: bool,
 ) -> bool:
@@ -160,4 +159,4 @@ def _predict_many(
             network, params, workspace, scratch, *dense, samples, order, result, thread, shares, only_finite
         )
 
-    return run_shares(work, n_chunks, _SHARES, threads, flops, (x,))
+    return run_shares(work, n_chunks, _SHARES, threads, (x,))

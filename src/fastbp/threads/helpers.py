@@ -1,29 +1,21 @@
 """Threads that help for a moment, and then wait to be called again.
 
 Starting a thread keeps its caller until it runs, for a twentieth of a millisecond; calling
-one that sleeps takes half of that. A helper is put on a CPU of its own, if there are
-enough, before it wakes up (see `placement`), and the caller does not wait for one that
-comes too late to find anything to do.
+one that sleeps takes half of that. The caller does not wait for a helper that comes too
+late to find anything to do.
 """
 
-import math
 import os
 import threading
-import time
 from collections.abc import Callable, Iterable
 from queue import SimpleQueue
 
 from fastbp.threads.budget import Claim
 from fastbp.threads.cpus import allowed_cpus
 from fastbp.threads.jobs import uninterrupted
-from fastbp.threads.placement import Place, here, put
 
 __all__ = ["run_on_threads"]
 
-# Work of a thread that takes a few hundredths of a second: so long it may keep its CPU, whoever else comes to want it.
-_BRIEF_FLOPS = 1_000_000_000.0
-# Seconds of sleep after which the system may have gathered threads on few CPUs, to save the others.
-_REST = 0.01
 # Calls that a helper may have at a time.
 _MOST_CALLS = 2
 
@@ -83,32 +75,19 @@ class _Helper:
         self._calls: SimpleQueue[_Call] = SimpleQueue()
         self._asked = 0
         self._answered = 0
-        self._asleep_since = -math.inf
-        self._cpus: frozenset[int] = frozenset()
-        thread = threading.Thread(target=self._serve, name="fastbp helper", daemon=True)
-        thread.start()
-        # Threads that only seem to be such (gevent's) have the number of the one that they live in.
-        self._id = None if thread.native_id == threading.get_native_id() else thread.native_id
+        threading.Thread(target=self._serve, name="fastbp helper", daemon=True).start()
 
     def _serve(self) -> None:
         while True:
             self._calls.get().run()
-            self._asleep_since = time.monotonic()
             self._answered += 1
 
     def calls(self) -> int:
         """Return how many calls it has to run before the next one."""
         return self._asked - self._answered
 
-    def rested(self) -> bool:
-        """Return whether it has slept for long."""
-        return self.calls() == 0 and time.monotonic() - self._asleep_since > _REST
-
-    def call(self, call: _Call, cpus: frozenset[int] | None) -> None:
-        """Have `call` run, on these CPUs if it sleeps."""
-        if cpus is not None and cpus != self._cpus and self._id is not None and self.calls() == 0:
-            put(self._id, cpus)
-            self._cpus = cpus
+    def call(self, call: _Call) -> None:
+        """Have `call` run."""
         self._asked += 1
         self._calls.put(call)
 
@@ -142,19 +121,14 @@ def _free_helpers(count: int) -> list[_Helper]:
     return [helper for helper in helpers if helper.calls() < _MOST_CALLS]
 
 
-def _call_helpers(calls: list[_Call], place: Place | None, *, brief: bool) -> bool:
-    """Hand calls to as many helpers as are free, and withdraw the others; returns whether a helper had rested."""
+def _call_helpers(calls: list[_Call]) -> None:
+    """Hand calls to as many helpers as are free, and withdraw the others."""
     with _lock:
         helpers = _free_helpers(len(calls))
-        rested = any(helper.rested() for helper in helpers)
         for helper, call in zip(helpers, calls, strict=False):
-            cpus = None
-            if place is not None:
-                cpus = place.beside(call.thread) if brief else place.allowed
-            helper.call(call, cpus)
+            helper.call(call)
     for call in calls[len(helpers) :]:
         call.withdraw()
-    return rested
 
 
 def _end_calls(calls: list[_Call], *, done: bool) -> None:
@@ -166,9 +140,7 @@ def _end_calls(calls: list[_Call], *, done: bool) -> None:
             call.wait()
 
 
-def run_on_threads(
-    work: Callable[[int], bool], n_threads: int, flops: float, held: Iterable[object] = ()
-) -> BaseException | None:
+def run_on_threads(work: Callable[[int], bool], n_threads: int, held: Iterable[object] = ()) -> BaseException | None:
     """Call ``work(0)`` and, in helpers that have time meanwhile, ``work(thread)`` for numbers below `n_threads`.
 
     When this returns or raises, all calls have ended; but for those that, as number 0 has said, find nothing to do any
@@ -180,8 +152,6 @@ def run_on_threads(
         Called with the number of the thread; takes shares of the work until there are none. Number 0 returns whether
         it knows that all are done.
     n_threads : int
-    flops : float
-        Floating-point operations of all threads.
     held : iterable
         Arrays that the work reads or writes by their addresses. Should ever an exception of a signal's handler come
         through while calls go on, they outlive these.
@@ -194,30 +164,18 @@ def run_on_threads(
     if n_threads == 1:
         work(0)
         return None
-    place, brief = here(), flops < n_threads * _BRIEF_FLOPS
     arrays = list(held)
     calls = [_Call(work, thread, arrays) for thread in range(1, n_threads)]
-    done = kept = False
+    done = False
     claim = Claim(n_threads, None)
     try:
-        # The system might put this thread beside a helper that has just woken up.
-        kept = _call_helpers(calls, place, brief=brief) and brief and place is not None
-        if kept and place is not None:
-            put(0, place.beside(0))
+        _call_helpers(calls)
         done = work(0)
     finally:
         try:
-            if kept and place is not None:
-                # Not by a function of ours, on whose doorstep a signal might be heard.
-                try:
-                    os.sched_setaffinity(0, place.allowed)
-                except OSError:
-                    kept = False
+            uninterrupted(lambda: _end_calls(calls, done=done))
         finally:
-            try:
-                uninterrupted(lambda: _end_calls(calls, done=done))
-            finally:
-                claim.release()
+            claim.release()
     # Nobody asks for these any more: the caller may let go of the memory below them.
     arrays.clear()
     return None if done else next((call.error for call in calls if call.error is not None), None)

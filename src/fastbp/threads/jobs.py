@@ -11,7 +11,6 @@ from collections.abc import Callable
 
 from fastbp.threads.budget import Claim, part_of
 from fastbp.threads.cpus import allowed_cpus, thread_limit
-from fastbp.threads.placement import here, settle
 
 __all__ = ["Job", "allowed_cpus", "choose_threads", "claim_threads", "uninterrupted"]
 
@@ -105,20 +104,17 @@ class Job:
     work : callable
         Called with the number of the thread.
     thread : int
-        Number of the thread. Number 0 stands in for the calling thread and stays on its CPU.
+        Number of the thread.
     """
 
     def __init__(self, work: Callable[[int], object], thread: int) -> None:
         self._work = work
         self._thread = thread
-        self._caller = here()
         self._done = threading.Event()
         threading.Thread(target=self._run, name=f"fastbp-{thread}", daemon=True).start()
 
     def _run(self) -> None:
         try:
-            # They wait for each other at barriers, for as long as the training lasts.
-            settle(self._caller, self._thread)
             self._work(self._thread)
         finally:
             self._done.set()

@@ -253,4 +253,4 @@ def run_phases(
             return _tile_phase(shape, panels, targets, scratch[thread], stride, thread, shares, step, moments)
 
         for phase, units in ((transpose, in_panels), (rows, row_tiles), (tiles, in_tiles)):
-            run_shares(phase, units, _SHARES, count, flops, (dz, x, w, dx, *updated))
+            run_shares(phase, units, _SHARES, count, (dz, x, w, dx, *updated))

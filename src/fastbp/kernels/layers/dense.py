@@ -169,7 +169,7 @@ def _linear(
                 memory, *addresses, (m, k, n), strides, thread, shares, by_rows, keep, (mc, kc, group), smooth, code
             )
 
-    run_shares(work, units, each, count, flops, (x, w, b, out))
+    run_shares(work, units, each, count, (x, w, b, out))
 
 
 def _check_out(out: np.ndarray | None, m: int, n: int, inputs: dict[str, np.ndarray | None]) -> np.ndarray:
