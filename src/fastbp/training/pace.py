@@ -1,25 +1,21 @@
-"""How long compiled code may run before Python looks around, and whether one thread would not be quicker."""
+"""How many minibatches run before Python looks for signals, and whether one thread is faster than all."""
+
+import math
 
 __all__ = ["SLICE_SECONDS", "Pace"]
 
-# Seconds that compiled code may run before Python looks for signals.
+# Seconds that compiled code may run before Python looks for signals. After as many, the trial begins.
 SLICE_SECONDS = 0.04
-# Seconds of training after which the other number of threads is tried: the first time, and from then on.
-_FIRST, _NEXT = 0.005, 2.0
-# A slice that takes so many times the usual time of its minibatches is slow; after two of them the trial is due.
-_SLOW = 1.3
-# Seconds of a trial, and the part of the usual time that it may take at most for a change to pay.
-_TRIAL, _GAIN = 0.005, 0.95
-# Seconds of each of its slices, and those after which it ends where it is slow: a short run has no time to lose.
-_TRIAL_SLICE, _TRIAL_SLOW = 0.0005, 0.001
+# Slices of the trial, by turns on all threads and on one, and the seconds of each.
+_TRIAL_SLICES, _TRIAL_SECONDS = 12, 0.0005
 
 
 class Pace:
-    """Choose how many minibatches make a slice, and who trains them, by the time that slices take.
+    """Choose how many minibatches make a slice, and which threads train them, by the time that slices take.
 
-    Threads hand each other activations and weights at every minibatch. What that costs depends on the cores that the
-    system has given them, and on a virtual machine may change by a factor of four while a program runs. So now and then
-    a few slices are trained the other way, and the quicker one goes on. The numbers that come out are the same.
+    Threads exchange activations and weights at every minibatch. What that costs depends on the cores that the system
+    has given them: where it is much, one thread alone is faster. So a run that takes longer than a slice tries both
+    ways, and goes on with the faster one. The results are the same.
 
     Parameters
     ----------
@@ -37,50 +33,23 @@ class Pace:
     def __init__(self, *, may_change: bool) -> None:
         self.steps = 1
         self.alone = False
-        self._may_change = may_change
-        self._usual = 0.0
-        self._begin(trying=False, seconds=_FIRST)
+        self._trials_left = _TRIAL_SLICES if may_change else 0
+        self._seconds_left = SLICE_SECONDS
+        self._best = {False: math.inf, True: math.inf}
 
-    def _begin(self, *, trying: bool, seconds: float) -> None:
-        self._trying = trying
-        self._wanted = seconds
-        # The first slice finds threads asleep and caches with other data: it does not count.
-        self._settled = False
-        self._steps_seen, self._seconds_seen = 0, 0.0
-        self._slow = 0
+    @property
+    def stays_alone(self) -> bool:
+        """Whether all slices to come are for the calling thread."""
+        return self.alone and self._trials_left == 0
 
     def learn(self, steps: int, seconds: float) -> None:
         """Take note of the `seconds` that a slice of so many `steps` has taken."""
-        longest = _TRIAL_SLICE if self._trying else SLICE_SECONDS
-        self.steps = max(1, min(2 * self.steps, int(longest * steps / max(seconds, 1e-9))))
-        if not self._may_change:
-            return
-        if not self._settled:
-            self._settled = True
-            return
-        if not self._trying and seconds > _TRIAL and seconds > _SLOW * self._usual * steps > 0.0:
-            self._slow += 1
-            if self._slow == 2:
-                self._try_the_other_way(seconds / steps)
-            return
-        self._slow = 0
-        self._steps_seen += steps
-        self._seconds_seen += seconds
-        mean = self._seconds_seen / self._steps_seen
-        hopeless = self._trying and self._seconds_seen > _TRIAL_SLOW and mean > _SLOW * self._usual
-        if self._seconds_seen < self._wanted and not hopeless:
-            return
-        if not self._trying:
-            self._try_the_other_way(mean)
-            return
-        if mean < _GAIN * self._usual:
-            self._usual = mean
-        else:
-            self.alone = not self.alone
-        self._begin(trying=False, seconds=_NEXT)
-
-    def _try_the_other_way(self, usual: float) -> None:
-        self._usual = usual
-        self.alone = not self.alone
-        self.steps = max(1, int(_TRIAL_SLICE / usual))
-        self._begin(trying=True, seconds=_TRIAL)
+        cost = max(seconds / steps, 1e-9)
+        self._seconds_left -= seconds
+        if self._trials_left > 0 and self._seconds_left <= 0.0:
+            self._best[self.alone] = min(cost, self._best[self.alone])
+            self._trials_left -= 1
+            self.alone = not self.alone if self._trials_left > 0 else self._best[True] < self._best[False]
+        trying = self._trials_left > 0 and self._seconds_left <= 0.0
+        longest = _TRIAL_SECONDS if trying else SLICE_SECONDS
+        self.steps = max(1, min(2 * self.steps, int(longest / cost)))
