@@ -20,7 +20,7 @@ from fastbp.network.optimizer_state import OptimizerState
 from fastbp.network.prediction import predict
 from fastbp.network.samples import SamplesLike, SparseRows
 from fastbp.network.spec import Network, Precision, Recipe, Samples
-from fastbp.threads.jobs import allowed_cpus
+from fastbp.threads.cpus import allowed_cpus
 from fastbp.training.objective import Objective
 from fastbp.training.session import Session
 

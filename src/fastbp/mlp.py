@@ -18,7 +18,7 @@ from fastbp.network.optimizer_state import OptimizerState
 from fastbp.network.prediction import predict
 from fastbp.network.spec import Network, Precision, Recipe, Samples
 from fastbp.storage import npz
-from fastbp.threads.jobs import choose_threads
+from fastbp.threads.budget import choose_threads
 from fastbp.training.fit import Evaluate, History, Stopping, train
 
 __all__ = ["MLP"]

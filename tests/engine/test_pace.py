@@ -12,7 +12,7 @@ def run(pace, cost, seconds):
         alone, steps = pace.alone, pace.steps
         taken = steps * cost(alone)
         spent[alone] += taken
-        pace.learn(steps, taken)
+        pace.learn(steps, taken, 2)
     return spent[True], spent[False]
 
 
@@ -50,13 +50,13 @@ def test_the_faster_way_is_taken_for_good(alone_is_faster, step):
 
 def test_a_single_slow_slice_decides_nothing():
     pace = Pace(may_change=True)
-    run(pace, lambda alone: 1e-4 if alone else 0.5e-4, SLICE_SECONDS)
+    run(pace, lambda alone: 1e-4 if alone else 0.5e-4, 0.01)
     # Another program has the CPU for a moment.
-    pace.learn(pace.steps, 10 * SLICE_SECONDS)
+    pace.learn(pace.steps, 10 * SLICE_SECONDS, 2)
     run(pace, lambda alone: 1e-4 if alone else 0.5e-4, 1.0)
     assert not pace.alone
 
 
 def test_a_short_run_has_no_trial():
-    alone, _ = run(Pace(may_change=True), lambda alone: 1e-4, 0.5 * SLICE_SECONDS)
+    alone, _ = run(Pace(may_change=True), lambda alone: 1e-4, 0.005)
     assert alone == 0.0

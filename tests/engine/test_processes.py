@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from fastbp.kernels import matmul
-from fastbp.threads.jobs import allowed_cpus, choose_threads
+from fastbp.threads.budget import choose_threads
+from fastbp.threads.cpus import allowed_cpus
 from support.networks import assert_identical, make_optimizer, make_problem, train
-from support.processes import run_well
 
 BIG = 1e12  # operations that are worth all cores
 
@@ -91,14 +91,3 @@ def test_workers_of_joblib_take_what_joblib_gives_them(n_jobs, inner, settings, 
         with joblib.parallel_config(backend="loky", n_jobs=n_jobs, inner_max_num_threads=inner):
             threads = joblib.Parallel()(joblib.delayed(choose_threads)(None, BIG, 100) for _ in range(n_jobs))
     assert threads == n_jobs * [expected]
-
-
-@pytest.mark.skipif(allowed_cpus() < 2, reason="two workers are more than one CPU anyway")
-@pytest.mark.parametrize(("backend", "processes"), [("loky", 2), ("threading", 1)])
-def test_a_search_never_trains_on_more_threads_than_cpus(backend, processes, no_settings, tmp_path):
-    pytest.importorskip("joblib")
-    used, most, fits, left = map(int, run_well("search", backend, str(tmp_path)).split())
-    assert used == processes
-    assert fits == 24
-    assert left == 0
-    assert 2 <= most <= allowed_cpus()

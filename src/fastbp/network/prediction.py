@@ -15,7 +15,7 @@ from fastbp.network.checks import check_layers
 from fastbp.network.packing import pack_parameters
 from fastbp.network.plan import layer_sizes, make_plan, make_view, step_flops
 from fastbp.network.samples import SamplesLike, SparseRows, kernel_samples, place
-from fastbp.threads.jobs import choose_threads
+from fastbp.threads.budget import choose_threads
 
 __all__ = ["NonFiniteError", "finds_non_finite", "predict"]
 
@@ -62,7 +62,7 @@ def predict(
     output : {"identity", "exp", "logistic", "softmax"}
         Activation of the output layer.
     n_threads : int, optional
-        See `threads.choose_threads`.
+        See `budget.choose_threads`.
     only_finite : bool
         Whether to refuse other samples, where `finds_non_finite`. Otherwise what comes out for them is not finite
         either, or means nothing.

@@ -1,143 +1,94 @@
-"""How threads of Python that train or predict at the same time share the threads of their process.
+"""How many threads a piece of work gets.
 
-Fits side by side (joblib's backend "threading", Dask, `concurrent.futures`) must not take
-all CPUs each: the threads of a fit wait for each other, and one that is not running holds
-up all. So each of `k` threads of Python gets an equal part of the limit `L`, and what the
-others do not want besides. Where these want `w[j]` threads, one that wants `w` gets::
-
-    min(w, max(1, L // k, L - sum(w[j])))
-
-These are no more than `L` in all, unless `k` is: a calling thread always works, too. Parts
-change while others come and go; results do not depend on them.
+Trainings that run at the same time, in threads of one process, share its limit equally:
+the threads of a training wait for each other, so one that has no CPU holds up all.
+Results do not depend on the number of threads.
 """
 
+import math
 import os
-import threading
-import time
-import weakref
+from numbers import Integral
 
-__all__ = ["Claim", "part_of"]
+from fastbp.threads.cpus import allowed_cpus, thread_limit
 
-# Seconds that a thread of Python keeps its part when its work is done: in a search, the next fit follows at once.
-_LINGER = 0.25
-# Seconds that a newcomer waits for others to make room, which they do at their next look.
-_PATIENCE = 0.25
+__all__ = ["Claim", "choose_threads"]
 
+# Work that is worth a thread of its own: about ten microseconds of multiply-adds, ten times what a barrier costs.
+_FLOPS_PER_THREAD = 1_000_000.0
+# More threads than this are of no use, unless there are more CPUs.
+_MOST_THREADS = 64
 
-class _Place:
-    """What one piece of work wants and has, for others to see."""
-
-    def __init__(self, wanted: int, *, fixed: bool) -> None:
-        self.thread = threading.get_ident()
-        self.wanted = wanted
-        self.fixed = fixed
-        self.count = 0
-        self.end = float("inf")
-
-    def leave(self) -> None:
-        # May be called by the garbage collector, at any moment in any thread: nothing here that takes a lock.
-        self.count = 0
-        self.end = time.monotonic() + _LINGER
-
-
-_places: list[_Place] = []
-# One that a thread may take twice: a handler of signals that trains must not wait for the training it interrupts.
-_lock = threading.RLock()
+# The trainings that run now.
+_active: set["Claim"] = set()
 
 
 def _forget_all() -> None:
-    """After a fork the child has none of the threads, and a lock that nobody may ever release."""
-    global _places, _lock
-    _places = []
-    _lock = threading.RLock()
+    """After a fork: the child has none of the threads that train."""
+    global _active
+    _active = set()
 
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_all)
 
 
-def _part(thread: int, wanted: int, limit: int) -> int:
-    """The formula above; the caller holds the lock."""
-    now = time.monotonic()
-    others = [place.wanted for place in _places if place.thread != thread and place.end > now]
-    return max(1, min(wanted, max(limit // (len(others) + 1), limit - sum(others))))
+def _useful(flops: float, most: int) -> int:
+    return max(1, min(most, math.ceil(flops / _FLOPS_PER_THREAD)))
 
 
-def part_of(wanted: int, limit: int) -> int:
-    """Return how many of `limit` threads the calling one may use for a moment, if it wants so many."""
-    with _lock:
-        return _part(threading.get_ident(), wanted, limit)
+def _asked(n_threads: int) -> int:
+    """Return the number of threads that the caller asked for, within reason."""
+    if not isinstance(n_threads, Integral) or (n_threads < 1 and n_threads != -1):
+        raise ValueError(f"n_threads must be a positive integer, -1 or None, got {n_threads!r}")
+    return allowed_cpus() if n_threads == -1 else min(int(n_threads), max(_MOST_THREADS, allowed_cpus()))
 
 
-class Claim:
-    """The threads of a piece of work that lasts, from now until `release` or the end of this object.
+def _share(limit: int, count: int) -> int:
+    return max(1, limit // max(1, count))
+
+
+def choose_threads(n_threads: int | None, flops: float, most: int) -> int:
+    """Return the number of threads for a product or a prediction.
 
     Parameters
     ----------
-    wanted : int
-        Threads that the work would use if it were alone.
-    limit : int or None
-        Threads of the process; None if the work is to have what it wants whatever others do.
+    n_threads : int or None
+        What the caller asked for: a positive number, -1 for all CPUs that this process may use, None for as many as
+        pay off. Then a training's share of `cpus.thread_limit` is the limit.
+    flops : float
+        Floating-point operations between two synchronizations.
+    most : int
+        Threads that could be given any work.
+
+    Raises
+    ------
+    ValueError
+        If `n_threads` is neither None, -1 nor positive.
+    """
+    if n_threads is not None:
+        return max(1, min(_asked(n_threads), most))
+    useful = _useful(flops, most)
+    return 1 if useful == 1 else min(useful, _share(thread_limit(), len(_active)))
+
+
+class Claim:
+    """The threads of a training; see `choose_threads` for the parameters and errors.
 
     Attributes
     ----------
     most : int
-        Threads that it can ever have.
-    count : int
-        Threads that it may run on now.
+        Threads that it ever has. That many, whatever others do, if the caller asked for a number.
     """
 
-    def __init__(self, wanted: int, limit: int | None) -> None:
-        self.most = wanted
-        self._limit = limit
-        self._place = _Place(wanted, fixed=limit is None)
-        # Also where nobody releases it, because an error came in between.
-        self.release = weakref.finalize(self, self._place.leave)
-        self.release.atexit = False
-        with _lock:
-            now = time.monotonic()
-            _places[:] = [place for place in _places if place.end > now and not self._succeeds(place)]
-            _places.append(self._place)
-        self.count = self.renew()
-        if self._limit is not None:
-            self._wait_for_room(self._limit)
+    def __init__(self, n_threads: int | None, flops: float, most: int) -> None:
+        self._limit = None if n_threads is not None else thread_limit()
+        self.most = _asked(n_threads) if n_threads is not None else min(_useful(flops, most), thread_limit())
 
-    def _succeeds(self, place: _Place) -> bool:
-        return place.thread == self._place.thread and place.end < float("inf")
+    def threads(self) -> int:
+        """Return how many threads the training has now. It counts as running from the first call to `release`."""
+        _active.add(self)
+        return self.most if self._limit is None else min(self.most, _share(self._limit, len(_active)))
 
-    def stale(self) -> bool:
-        """Return whether there are more threads or fewer than `count` by now.
-
-        Then it is time to end those there are and to `renew`, in this order: others count on it.
-        """
-        if self._limit is None:
-            return False
-        with _lock:
-            return _part(self._place.thread, self.most, self._limit) != self.count
-
-    def renew(self) -> int:
-        """Take as many threads as there are now; returns `count`."""
-        with _lock:
-            part = self.most if self._limit is None else _part(self._place.thread, self.most, self._limit)
-            self.count = self._place.count = part
-        return part
-
-    def _wait_for_room(self, limit: int) -> None:
-        end = time.monotonic() + _PATIENCE
-        while crowd := self._crowd(limit):
-            if time.monotonic() > end:
-                # They are paused, between two epochs say. They shall not be waited for again.
-                for place, part in crowd:
-                    place.count = part
-                return
-            time.sleep(0.001)
-
-    def _crowd(self, limit: int) -> list[tuple[_Place, int]]:
-        """Places of other threads that have more than their part, and that part."""
-        with _lock:
-            parts = [
-                (place, _part(place.thread, place.wanted, limit))
-                for place in _places
-                if place.thread != self._place.thread and not place.fixed
-            ]
-        return [(place, part) for place, part in parts if place.count > part]
+    def release(self) -> None:
+        """Leave the threads to others."""
+        _active.discard(self)

@@ -10,7 +10,6 @@ import threading
 from collections.abc import Callable, Iterable
 from queue import SimpleQueue
 
-from fastbp.threads.budget import Claim
 from fastbp.threads.cpus import allowed_cpus
 from fastbp.threads.jobs import uninterrupted
 
@@ -167,15 +166,11 @@ def run_on_threads(work: Callable[[int], bool], n_threads: int, held: Iterable[o
     arrays = list(held)
     calls = [_Call(work, thread, arrays) for thread in range(1, n_threads)]
     done = False
-    claim = Claim(n_threads, None)
     try:
         _call_helpers(calls)
         done = work(0)
     finally:
-        try:
-            uninterrupted(lambda: _end_calls(calls, done=done))
-        finally:
-            claim.release()
+        uninterrupted(lambda: _end_calls(calls, done=done))
     # Nobody asks for these any more: the caller may let go of the memory below them.
     arrays.clear()
     return None if done else next((call.error for call in calls if call.error is not None), None)

@@ -1,71 +1,14 @@
-"""How many threads to use, and calls in threads of their own.
+"""Calls in threads of their own.
 
 Threads are plain Python threads that call one compiled, GIL-free function each with
 its thread number: nothing to install, nothing that a fork or a second fit at the same
 time could trip over.
 """
 
-import math
 import threading
 from collections.abc import Callable
 
-from fastbp.threads.budget import Claim, part_of
-from fastbp.threads.cpus import allowed_cpus, thread_limit
-
-__all__ = ["Job", "allowed_cpus", "choose_threads", "claim_threads", "uninterrupted"]
-
-# Work that is worth a thread of its own: about ten microseconds of multiply-adds, ten times what a barrier costs.
-_FLOPS_PER_THREAD = 1_000_000.0
-
-
-def _useful(flops: float, most: int) -> int:
-    return max(1, min(most, math.ceil(flops / _FLOPS_PER_THREAD)))
-
-
-def _ordered(n_threads: int) -> int:
-    if n_threads == -1:
-        return allowed_cpus()
-    if n_threads < 1:
-        raise ValueError(f"n_threads must be a positive integer, -1 or None, got {n_threads!r}")
-    return n_threads
-
-
-def choose_threads(n_threads: int | None, flops: float, most: int) -> int:
-    """Return the number of threads for a piece of work that is done in a moment.
-
-    Parameters
-    ----------
-    n_threads : int or None
-        What the caller asked for: a positive number is taken as it is, -1 means all CPUs this process may use,
-        None leaves the choice to the cost model, within the calling thread's part of `cpus.thread_limit`.
-    flops : float
-        Floating-point operations between two synchronizations.
-    most : int
-        Threads that could be given any work.
-
-    Raises
-    ------
-    ValueError
-        If `n_threads` is neither None, -1 nor positive.
-    """
-    if n_threads is not None:
-        return _ordered(n_threads)
-    useful = _useful(flops, most)
-    if useful == 1:
-        return 1
-    limit = thread_limit()
-    return part_of(min(useful, limit), limit)
-
-
-def claim_threads(n_threads: int | None, flops: float, most: int) -> Claim:
-    """Claim threads for a piece of work that lasts; see `choose_threads` for the parameters and errors.
-
-    Of a number that the caller has asked for nothing is taken away while the claim lasts.
-    """
-    if n_threads is not None:
-        return Claim(_ordered(n_threads), None)
-    limit = thread_limit()
-    return Claim(min(_useful(flops, most), limit), limit)
+__all__ = ["Job", "uninterrupted"]
 
 
 class _Kept:

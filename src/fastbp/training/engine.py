@@ -32,7 +32,9 @@ from fastbp.network.checks import check_samples
 from fastbp.network.plan import Plan, make_plan, make_view, step_flops, tile_bounds
 from fastbp.network.samples import SamplesLike, SparseRows, kernel_samples, place, readable
 from fastbp.network.spec import Network, Recipe, Samples
-from fastbp.threads.jobs import Job, allowed_cpus, claim_threads
+from fastbp.threads.budget import Claim
+from fastbp.threads.cpus import allowed_cpus
+from fastbp.threads.jobs import Job
 from fastbp.training.pace import SLICE_SECONDS, Pace
 
 __all__ = ["Engine", "Team"]
@@ -64,6 +66,11 @@ class Team(NamedTuple):
 
     bounds: np.ndarray
     control: np.ndarray
+
+    @property
+    def size(self) -> int:
+        """Number of threads."""
+        return self.bounds.size - 1
 
 
 def _make_team(plan: Plan, n_threads: int) -> Team:
@@ -108,7 +115,7 @@ class Engine:
         scale = LOSSES[network.loss].scale(network.sizes[-1])
         self._network = make_view(self.plan, network.activation, network.output, loss, scale)
         flops = _flops(network.sizes, self._x, self._batch)
-        self._claim = claim_threads(recipe.n_threads, flops, math.ceil(self.plan.block / TARGET.mr))
+        self._claim = Claim(recipe.n_threads, flops, math.ceil(self.plan.block / TARGET.mr))
         self._n_threads = self._claim.most
         self._rule = RULE_CODES[rule]
         self._weight_decay = float(recipe.weight_decay)
@@ -130,10 +137,9 @@ class Engine:
         self._pace = Pace(may_change=recipe.n_threads is None and self._n_threads > 1 and flops < _MOST_FLOPS_ALONE)
         # A minibatch that outlasts a slice must not keep the calling thread: it is the one that hears Ctrl-C.
         self._long_steps = flops / _SLOW_FLOPS_PER_SECOND / self._n_threads > SLICE_SECONDS
-        # Have the kernel compiled before the workers ask for it, by a slice without minibatches.
+        # Have the kernel compiled before the workers ask for it, by a slice without minibatches. They are
+        # hired when there is work, inside of the with-block: an error before that leaves none behind.
         self._call(self._alone, 0)
-        # They are hired when there is work, inside of the with-block: an error before that leaves none behind.
-        self._hired = False
 
     @property
     def order(self) -> np.ndarray:
@@ -185,10 +191,9 @@ class Engine:
             thread,
         )
 
-    def _hire(self) -> None:
-        """Form a team of as many threads as there are for this engine now, in the place of the one there was."""
+    def _hire(self, count: int) -> None:
+        """Form a team of so many threads in the place of the one there was."""
         self._dismiss()
-        count = self._claim.renew()
         team = self._team = _make_team(self.plan, count) if count > 1 else self._alone
 
         def run(thread: int) -> None:
@@ -202,7 +207,6 @@ class Engine:
         except BaseException:
             self._dismiss()
             raise
-        self._hired = True
 
     def _dismiss(self) -> None:
         """Let the workers go."""
@@ -263,14 +267,16 @@ class Engine:
         steps = math.ceil(self._n / self._batch)
         done = 0
         while done < steps:
-            if not self._hired or self._claim.stale():
-                self._hire()
+            # Others may have come or gone.
+            size = 1 if self._pace.stays_alone else self._claim.threads()
+            if size != self._team.size:
+                self._hire(size)
             end = min(done + self._pace.steps, steps)
             start = time.perf_counter()
             self._run_slice(done, end)
             seconds = time.perf_counter() - start
             self._long_steps = seconds / (end - done) > SLICE_SECONDS
-            self._pace.learn(end - done, seconds)
+            self._pace.learn(end - done, seconds, self._team.size)
             done = end
         return float((self.buffers.totals[0] + self.buffers.penalties.sum()) / self._n)
 

@@ -21,7 +21,7 @@ from fastbp.kernels.tiles.panels import pack_rows, unpack_rows
 from fastbp.kernels.tiles.update import Step, step_scalars, sum_rows, update_tile
 from fastbp.kernels.vectors.simd import address_pointer, at, pointer
 from fastbp.kernels.vectors.types import lanes
-from fastbp.threads.jobs import choose_threads
+from fastbp.threads.budget import choose_threads
 
 __all__ = ["run_phases", "scalars_of_step"]
 

@@ -20,7 +20,7 @@ from fastbp.kernels.tiles.microkernel import MR, NV, gemm_tile_rows, panel_width
 from fastbp.kernels.tiles.panels import pack_rows, unpack_rows
 from fastbp.kernels.vectors.simd import address_pointer, at, lanes_of, pointer, store, zeros
 from fastbp.kernels.vectors.types import lanes
-from fastbp.threads.jobs import choose_threads
+from fastbp.threads.budget import choose_threads
 
 __all__ = ["linear", "matmul"]
 
