@@ -8,8 +8,10 @@ import pytest
 
 from fastbp.threads import budget
 from fastbp.threads.budget import Claim, choose_threads
+from fastbp.threads.pool import count_open
 from fastbp.training import engine
 from support.networks import assert_identical, make_optimizer, make_problem, open_session, train
+from support.threads import wait_for_idle_workers
 
 BIG = 1e12  # operations that are worth all CPUs
 
@@ -22,6 +24,7 @@ def nobody_else(monkeypatch):
     for module in ("cpus", "budget"):
         monkeypatch.setattr(f"fastbp.threads.{module}.allowed_cpus", lambda: 8)
     monkeypatch.setattr(budget, "_active", set())
+    wait_for_idle_workers()
 
 
 @pytest.fixture
@@ -86,6 +89,7 @@ def test_a_training_that_fails_leaves_no_claim(broken, monkeypatch, problem):
     with pytest.raises(ZeroDivisionError):
         train(problem, make_optimizer("Adam"), 2)
     assert budget._active == set()
+    assert count_open() == 0
 
 
 def test_trainings_side_by_side_share_and_leave_nothing(rng, monkeypatch):
@@ -101,10 +105,10 @@ def test_trainings_side_by_side_share_and_leave_nothing(rng, monkeypatch):
         ]
         for session in sessions + sessions:
             session.epoch(None)
-            workers.append(sum(len(session.engine._workers) for session in sessions))
+            workers.append(count_open())
     # 8; 8 and 4, of which the first ones have not looked yet; and so on. In the end, each has 2.
     assert workers == [7, 7 + 3, 7 + 3 + 1, 1 + 3 + 1, 1 + 1 + 1, 1 + 1 + 1]
-    assert budget._active == set()
+    assert (budget._active, count_open()) == (set(), 0)
 
 
 def test_teams_that_change_size_change_no_bit(monkeypatch, problem):
@@ -123,3 +127,4 @@ def test_teams_that_change_size_change_no_bit(monkeypatch, problem):
             patch.setattr(engine, "Claim", Restless)
             for threads in (2, 3):
                 assert_identical(train(problem, make_optimizer(optimizer), threads), one)
+    assert count_open() == 0

@@ -1,19 +1,23 @@
 """Ctrl-C ends training at once, between two steps, and leaves no thread behind."""
 
+import copy
 import os
 import signal
 import subprocess
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 
-import fastbp.training.engine
-from fastbp.threads.jobs import Job
+from fastbp.threads import pool
+from fastbp.threads.pool import count_open
+from fastbp.training import engine
 from fastbp.training.engine import Engine
 from fastbp.training.session import Session
-from support.networks import assert_identical, make_optimizer, make_problem, train
+from support.networks import assert_identical, make_optimizer, make_problem, open_session, train
 from support.processes import command, environment
+from support.threads import wait_for_idle_workers
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
@@ -66,41 +70,41 @@ def _outcome(function, *args):
     return outcome[0]
 
 
-def _assert_no_worker_is_left():
-    end = time.monotonic() + 10
-    while names := [thread.name for thread in threading.enumerate() if thread.name.startswith("fastbp-")]:
-        assert time.monotonic() < end, f"{names} still run"
-        time.sleep(0.005)
+def _interrupted_submit(nth, when):
+    """Return a `submit` whose `nth` call is interrupted before or after its work, or in the middle of it."""
+    count = 0
+
+    def submit(calls):
+        nonlocal count
+        count += 1
+        if count != nth:
+            return pool.submit(calls)
+        if when != "before":
+            pool.submit(calls if when == "after" else calls[:-1])
+        raise KeyboardInterrupt
+
+    return submit
 
 
-def _losing(nth):
-    """Return a Job whose `nth` thread runs, but the caller does not come to know it: Ctrl-C came in between."""
-    jobs = []
-
-    class Losing(Job):
-        def __init__(self, work, thread):
-            super().__init__(work, thread)
-            jobs.append(thread)
-            if len(jobs) == nth:
-                raise KeyboardInterrupt
-
-    return Losing
+@pytest.fixture
+def problem(rng):
+    wait_for_idle_workers()
+    yield make_problem(rng, (5, 9, 2), n=60, batch_size=20, epochs=2)
+    assert count_open() == 0
 
 
-@pytest.mark.parametrize("nth", [1, 2, 3])
-def test_ctrl_c_while_workers_are_hired(nth, rng, monkeypatch):
-    problem = make_problem(rng, (5, 9, 2), n=60, batch_size=20, epochs=2)
+@pytest.mark.parametrize("when", ["before", "amid", "after"])
+def test_ctrl_c_while_workers_are_hired(when, problem, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(fastbp.training.engine, "Job", _losing(nth))
+        patch.setattr(engine, "submit", _interrupted_submit(1, when))
         assert _outcome(train, problem, make_optimizer("Adam"), 4) is KeyboardInterrupt
-    _assert_no_worker_is_left()
+    assert count_open() == 0
     assert_identical(train(problem, make_optimizer("Adam"), 4), train(problem, make_optimizer("Adam"), 1))
 
 
-@pytest.mark.parametrize("n_threads", [1, 3])
-def test_ctrl_c_while_a_long_slice_begins(n_threads, rng, monkeypatch):
-    """No step is done by a thread that nobody knows of: weights are written back, and memory let go."""
-    problem = make_problem(rng, (5, 9, 2), n=60, batch_size=20, epochs=2)
+@pytest.fixture
+def long_slices(monkeypatch):
+    """Take all slices for long ones, which workers run in the place of the caller."""
     run_slice = Engine._run_slice
 
     def run_long_slice(self, first, end):
@@ -108,17 +112,83 @@ def test_ctrl_c_while_a_long_slice_begins(n_threads, rng, monkeypatch):
         run_slice(self, first, end)
 
     monkeypatch.setattr(Engine, "_run_slice", run_long_slice)
+
+
+@pytest.mark.parametrize("n_threads", [1, 3])
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_ctrl_c_while_a_long_slice_begins(n_threads, when, problem, long_slices, monkeypatch):
+    """No step is done by a thread that nobody knows of: weights are written back, and memory is freed."""
     one = train(problem, make_optimizer("Adam"), 1)
     with monkeypatch.context() as patch:
         # Workers are hired first; then there is a runner for each slice.
-        patch.setattr(fastbp.training.engine, "Job", _losing(n_threads + 1))
+        patch.setattr(engine, "submit", _interrupted_submit(1 + (n_threads > 1), when))
         assert _outcome(train, problem, make_optimizer("Adam"), n_threads) is KeyboardInterrupt
-    _assert_no_worker_is_left()
+    assert count_open() == 0
     assert_identical(train(problem, make_optimizer("Adam"), n_threads), one)
 
 
-def test_an_error_while_a_session_is_made_leaves_no_worker(rng, monkeypatch):
-    problem = make_problem(rng, (5, 9, 2), n=60, batch_size=20, epochs=1)
-    monkeypatch.setattr(Session, "_pack", lambda self, moments: 1 // 0)
+def test_an_error_while_a_session_is_made_leaves_no_worker(problem, monkeypatch):
+    monkeypatch.setattr(Session, "_pack", lambda *_: 1 // 0)
     assert _outcome(train, problem, make_optimizer("Adam"), 3) is ZeroDivisionError
-    _assert_no_worker_is_left()
+
+
+@pytest.mark.parametrize("failing", [0, 1, 2])
+def test_an_error_of_any_thread_reaches_the_caller(failing, problem, long_slices, monkeypatch):
+    call = Engine._call
+
+    def fail(self, team, thread):
+        if thread == failing and team.size > 1:
+            raise ZeroDivisionError
+        call(self, team, thread)
+
+    monkeypatch.setattr(Engine, "_call", fail)
+    assert _outcome(train, problem, make_optimizer("Adam"), 3) is ZeroDivisionError
+
+
+@pytest.mark.parametrize("n_threads", [1, 3])
+def test_where_no_thread_can_be_started_the_caller_trains_alone(n_threads, problem, long_slices, monkeypatch):
+    one = train(problem, make_optimizer("Adam"), 1)
+    monkeypatch.setattr(engine, "submit", lambda calls: False)
+    assert_identical(train(problem, make_optimizer("Adam"), n_threads), one)
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="signals of POSIX")
+@pytest.mark.parametrize("slices", ["short_slices", "long_slices"])
+def test_signal_handlers_that_raise_leave_whole_steps(slices, rng, request):
+    """At any moment of a training, and again and again."""
+    if slices == "long_slices":
+        request.getfixturevalue(slices)
+
+    def handler(number, frame):
+        if armed[0]:
+            armed[:] = [False]
+            raise KeyboardInterrupt
+
+    # A single minibatch: each epoch is a step.
+    epochs = 12
+    problem = make_problem(rng, (5, 9, 2), n=40, batch_size=40, shuffled=False)
+    after = [
+        train(replace(problem, orders=[None] * steps), make_optimizer("SGD"), 1).params for steps in range(epochs + 1)
+    ]
+    armed, raised = [False], 0
+    before = signal.signal(signal.SIGALRM, handler)
+    try:
+        for i in range(150):
+            weights, biases = copy.deepcopy((problem.weights, problem.biases))
+            session = open_session(problem, make_optimizer("SGD"), weights, biases, n_threads=3)
+            try:
+                with session:
+                    armed[:] = [True]
+                    signal.setitimer(signal.ITIMER_REAL, 2e-5 * (1 + i))
+                    for _ in range(epochs):
+                        session.epoch(None)
+                    armed[:] = [False]
+            except KeyboardInterrupt:
+                raised += 1
+            comp = [*weights, *biases]
+            assert any(all((c == r).all() for c, r in zip(comp, ref, strict=True)) for ref in after)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert raised > 0
+    assert count_open() == 0

@@ -1,17 +1,17 @@
 """Loss and gradient over all samples against refbp's, and against the loss itself."""
 
-import threading
-
 import numpy as np
 import pytest
 
 import refbp
 from fastbp.compiler.target import TARGET
 from fastbp.network.plan import MOST_ROWS
+from fastbp.threads.pool import count_open
 from fastbp.training.objective import Objective
 from support.bounds import check_reference
 from support.lattice import HIDDEN, panel_width
 from support.networks import LOSSES, Problem, assert_close, make_problem, network_of, samples_of
+from support.threads import wait_for_idle_workers
 
 MR, NR = TARGET.mr, panel_width(np.float64)
 
@@ -142,9 +142,9 @@ def test_weights_that_sum_to_zero_are_refused(rng):
 
 
 def test_no_thread_is_left(rng):
-    before = threading.active_count()
+    wait_for_idle_workers()
     problem = make_problem(rng, (4, 6, 3), n=64)
     with make_objective(problem, n_threads=3) as objective:
         objective(packed(problem.params))
-        assert threading.active_count() == before + 2
-    assert threading.active_count() == before
+        assert count_open() == 2
+    assert count_open() == 0

@@ -1,12 +1,12 @@
 """What a session reads, writes back and leaves alone, and how one goes on where another ended."""
 
 import copy
-import threading
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from fastbp.threads.pool import count_open
 from support.lattice import DTYPES, panel_width
 from support.networks import (
     MOMENTS,
@@ -21,6 +21,7 @@ from support.networks import (
     train,
     train_reference,
 )
+from support.threads import wait_for_idle_workers
 
 each_dtype = pytest.mark.parametrize("dtype", DTYPES)
 each_optimizer = pytest.mark.parametrize("optimizer", OPTIMIZERS)
@@ -146,25 +147,18 @@ def test_weights_of_any_layout(rng):
         np.testing.assert_array_equal(comp, r)
 
 
-def assert_gone(before):
-    """Assert that all threads but those of before have ended, or are about to."""
-    for thread in set(threading.enumerate()) - before:
-        thread.join(5)
-    assert not set(threading.enumerate()) - before
-
-
-def test_no_thread_is_left_behind(rng):
+def test_no_worker_is_kept(rng):
     problem = make_problem(rng, (5, 9, 3))
-    before = set(threading.enumerate())
+    wait_for_idle_workers()
     with open_session(problem, make_optimizer("Adam"), n_threads=4) as session:
         session.epoch(None)
-        assert len(set(threading.enumerate()) - before) == 3
-    assert_gone(before)
+        assert count_open() == 3
+    assert count_open() == 0
 
 
-def test_no_thread_is_left_behind_by_an_error(rng):
+def test_no_worker_is_kept_by_an_error(rng):
     problem = make_problem(rng, (5, 9, 3))
-    before = set(threading.enumerate())
+    wait_for_idle_workers()
 
     def fail():
         with open_session(problem, make_optimizer("Adam"), n_threads=3) as session:
@@ -173,7 +167,7 @@ def test_no_thread_is_left_behind_by_an_error(rng):
 
     with pytest.raises(RuntimeError, match="on purpose"):
         fail()
-    assert_gone(before)
+    assert count_open() == 0
 
 
 @pytest.mark.parametrize("n_threads", [0, -2])

@@ -6,12 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from fastbp.threads.jobs import choose_threads
 
 import fastbp.training.engine
 from fastbp.compiler.target import TARGET
 from fastbp.kernels import matmul
 from fastbp.network.prediction import predict
-from fastbp.threads.jobs import choose_threads
 from fastbp.training.pace import Pace
 from support.lattice import DTYPES, HIDDEN, panel_width
 from support.networks import (

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from fastbp.threads import helpers
+from fastbp.threads.pool import count_open
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 20) -> None:
@@ -14,6 +14,6 @@ def wait_for(condition: Callable[[], bool], seconds: float = 20) -> None:
         time.sleep(0.001)
 
 
-def wait_for_idle_helpers() -> None:
-    """Wait until all helpers are done with what earlier tests have left to them."""
-    wait_for(lambda: all(helper.calls() == 0 for helper in helpers._helpers))
+def wait_for_idle_workers() -> None:
+    """Wait until all workers are done with what earlier tests have left to them."""
+    wait_for(lambda: count_open() == 0)

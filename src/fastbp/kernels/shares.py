@@ -1,9 +1,9 @@
-"""Work that threads take in shares, one after the other, until none is left.
+"""Work that is split finer than threads, and handed out dynamically.
 
-Threads start late, by a twentieth of a millisecond or by five, and run at the pace that
-other programs leave them: where each has a fixed part of the work, all wait for the
-slowest. So there are a few shares for each thread, and who is done with one takes the
-next. Results of different shares lie apart: who takes which changes no bit.
+Threads start late, by 0.05 ms or by 5 ms, and run at the speed that other programs leave
+them. If each had a fixed part of the work, all would wait for the slowest. So there are
+several shares for each thread, and a thread that is done with one takes the next. No two
+shares have a result in common: which thread takes which share changes no bit.
 
 A thread in compiled code calls `begin_shares`, then `next_share` until there is none, and
 then `end_shares`.
@@ -13,10 +13,11 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
-from fastbp.compiler.jit import inner
-from fastbp.kernels.vectors.atomics import atomic_add, atomic_load, atomic_store, spin_hint
-from fastbp.kernels.vectors.simd import get
-from fastbp.threads.helpers import run_on_threads
+from fastbp.compiler.jit import inner, jit
+from fastbp.kernels.vectors.atomics import atomic_add, atomic_load, atomic_store, pause
+from fastbp.kernels.vectors.simd import get, pointer
+from fastbp.threads.cpus import allowed_cpus
+from fastbp.threads.pool import Call, count_open, submit
 
 __all__ = ["begin_shares", "end_shares", "next_share", "run_shares", "share_count", "stop_shares"]
 
@@ -27,8 +28,8 @@ STOPPED = 32  # set if the rest was given up
 COUNT = 48  # shares
 BOUNDS = 49  # where each begins, and where the last one ends
 
-# Looks at what others do before the calling thread has Python wait for them: a tenth of a millisecond, more or less.
-_LOOKS = 4_000
+# Looks at what the other threads do before the caller yields its core: about a tenth of a millisecond.
+_SPINS = 4_000
 
 
 def share_count(units: int, each: int, threads: int) -> int:
@@ -37,27 +38,30 @@ def share_count(units: int, each: int, threads: int) -> int:
     Parameters
     ----------
     units : int
-        What there is to be shared out.
+        Rows, say, or panels.
     each : int
-        Shares for each thread, if all are equally fast. Large ones make better use of caches, small ones of threads.
+        Shares for each thread, if all are equally fast. Large shares make better use of caches, small ones of threads.
     threads : int
     """
     return min(each * threads, units) if threads > 1 else 1
 
 
 def run_shares(
-    work: Callable[[int, np.ndarray], bool], units: int, each: int, threads: int, held: Iterable[object]
+    work: Callable[[int, np.ndarray], object], units: int, each: int, threads: int, held: Iterable[object]
 ) -> bool:
-    """Call ``work(thread, table)`` in so many threads, to take shares from the table.
+    """Call ``work(0, table)``, and ``work(thread, table)`` in idle workers, to take shares from the table.
+
+    The calling thread takes shares until there is none, and waits for the workers that have one. So all is done when
+    this returns, whether workers have helped, failed or come too late.
 
     Parameters
     ----------
     work : callable
-        Returns what `end_shares` says.
     units, each, threads
-        See `share_count`.
+        See `share_count`. There are no more workers than CPUs.
     held : iterable
-        Arrays that the work reads or writes by their addresses.
+        Arrays that the work reads or writes by their addresses. They stay alive until no worker uses them, even if a
+        signal handler raises.
 
     Returns
     -------
@@ -68,20 +72,18 @@ def run_shares(
     table = np.zeros(BOUNDS + count + 1, dtype=np.int64)
     table[COUNT] = count
     table[BOUNDS:] = [units * share // count for share in range(count + 1)]
-
-    def take(thread: int) -> bool:
-        try:
-            return work(thread, table)
-        except BaseException:
-            # The caller is waited for by nobody: the others need not go on. If it is a helper that lacks memory, say,
-            # the others do its work.
-            if thread == 0:
-                table[NEXT] = count
-            raise
-
-    error = run_on_threads(take, threads, held)
-    if error is not None and (table[NEXT] < count or table[WORKING] != 0):
-        raise error
+    arrays = list(held)
+    helpers = min(threads - 1, allowed_cpus() - count_open()) if threads > 1 else 0
+    calls = [Call(lambda thread: work(thread, table), thread, arrays) for thread in range(1, helpers + 1)]
+    try:
+        submit(calls)
+        work(0, table)
+    finally:
+        _close(table)
+        for call in calls:
+            call.withdraw()
+    # A worker that is late holds none of them.
+    arrays.clear()
     return not table[STOPPED]
 
 
@@ -108,13 +110,18 @@ def stop_shares(table):
 
 
 @inner
-def end_shares(table, thread):
-    """Say that this thread takes no more. Returns whether all shares are done, where thread 0 learns so in a moment."""
+def end_shares(table):
+    """Say that this thread takes no more."""
     atomic_add(table, WORKING, -1)
-    if thread == 0:
-        # Who has a share has said so before it took it, and all have been taken by now.
-        for _ in range(_LOOKS):
-            if atomic_load(table, WORKING) == 0:
-                return True
-            spin_hint()
-    return False
+
+
+@jit
+def _close(table):
+    """Leave no share to anyone, and wait until nobody has one."""
+    places = pointer(table)
+    atomic_store(places, NEXT, get(places, COUNT))
+    looks = 0
+    # A thread has said that it may take shares before it took one, and none is left.
+    while atomic_load(places, WORKING) != 0:
+        pause(looks, _SPINS)
+        looks += 1

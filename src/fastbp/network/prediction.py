@@ -153,10 +153,8 @@ def _predict_many(
     order = np.arange(chunk)
     dense, samples = place(x), kernel_samples(x, 0, 1)
 
-    def work(thread: int, shares: np.ndarray) -> bool:
+    def work(_: int, shares: np.ndarray) -> None:
         workspace, scratch = aligned_zeros(plan.workspace, dtype), aligned_zeros(plan.scratch, dtype)
-        return predict_shares(
-            network, params, workspace, scratch, *dense, samples, order, result, thread, shares, only_finite
-        )
+        predict_shares(network, params, workspace, scratch, *dense, samples, order, result, shares, only_finite)
 
     return run_shares(work, n_chunks, _SHARES, threads, (x,))

@@ -7,7 +7,7 @@ Python every few hundredths of a second, where Ctrl-C is noticed.
 
 import math
 import time
-from queue import SimpleQueue
+from functools import partial
 from types import TracebackType
 from typing import NamedTuple, Self
 
@@ -34,7 +34,7 @@ from fastbp.network.samples import SamplesLike, SparseRows, kernel_samples, plac
 from fastbp.network.spec import Network, Recipe, Samples
 from fastbp.threads.budget import Claim
 from fastbp.threads.cpus import allowed_cpus
-from fastbp.threads.jobs import Job
+from fastbp.threads.pool import Call, submit
 from fastbp.training.pace import SLICE_SECONDS, Pace
 
 __all__ = ["Engine", "Team"]
@@ -122,7 +122,9 @@ class Engine:
         self.settings = np.zeros(len(RULES[rule].settings))
         self._alone = _make_team(self.plan, 1)
         self._team = self._alone
-        self._workers: list[Job] = []
+        self._workers: list[Call] = []
+        # Runs slices in the place of the calling thread, if they take long.
+        self._runner: Call | None = None
         self.step_count = 0
         self.buffers = self._make_buffers(dtype, len(RULES[rule].moments))
         self._samples = kernel_samples(self._x, self.plan.block, self._n_threads)
@@ -137,7 +139,7 @@ class Engine:
         self._pace = Pace(may_change=recipe.n_threads is None and self._n_threads > 1 and flops < _MOST_FLOPS_ALONE)
         # A minibatch that outlasts a slice must not keep the calling thread: it is the one that hears Ctrl-C.
         self._long_steps = flops / _SLOW_FLOPS_PER_SECOND / self._n_threads > SLICE_SECONDS
-        # Have the kernel compiled before the workers ask for it, by a slice without minibatches. They are
+        # Have the kernel compiled before the workers ask for it, by a slice without minibatches. Workers are
         # hired when there is work, inside of the with-block: an error before that leaves none behind.
         self._call(self._alone, 0)
 
@@ -191,33 +193,33 @@ class Engine:
             thread,
         )
 
-    def _hire(self, count: int) -> None:
-        """Form a team of so many threads in the place of the one there was."""
-        self._dismiss()
-        team = self._team = _make_team(self.plan, count) if count > 1 else self._alone
-
-        def run(thread: int) -> None:
-            # One that Ctrl-C has made us lose sight of may find its team gone.
-            if self._team is team:
-                self._call(team, thread)
-
+    def _work(self, team: Team, thread: int) -> None:
+        """Train with a team until it is dismissed; for workers."""
         try:
-            for thread in range(1, count):
-                self._workers.append(Job(run, thread))
+            self._call(team, thread)
         except BaseException:
-            self._dismiss()
+            # It has never begun, for compiled code does not raise: no other thread is beyond its first barrier.
+            team.control[SHUTDOWN] = 1
             raise
 
-    def _dismiss(self) -> None:
-        """Let the workers go."""
-        if self._team is self._alone:
+    def _hire(self, size: int) -> None:
+        """Form a team of so many threads in the place of the one there was, or of one if no thread can be started."""
+        self._dismiss()
+        if size == 1:
             return
-        self._team.control[SHUTDOWN] = 1
-        try:
-            for worker in self._workers:
-                worker.finish()
-        finally:
-            self._team, self._workers = self._alone, []
+        team = self._team = _make_team(self.plan, size)
+        self._workers = [Call(partial(self._work, team), thread) for thread in range(1, size)]
+        if not submit(self._workers):
+            self._dismiss()
+
+    def _dismiss(self) -> None:
+        """Let the workers go. May be called again if a signal handler raises meanwhile."""
+        self._stop_runner()
+        if self._team is not self._alone:
+            self._team.control[SHUTDOWN] = 1
+        for worker in self._workers:
+            worker.finish()
+        self._team, self._workers = self._alone, []
 
     def _run_slice(self, first: int, end: int) -> None:
         team = self._alone if self._pace.alone else self._team
@@ -225,34 +227,40 @@ class Engine:
         team.control[STEP_COUNT] = self.step_count
         try:
             if self._long_steps:
-                self._wait_for_slice(team)
+                self._run_and_listen(team)
             else:
                 self._call(team, 0)
         finally:
             self.step_count = int(team.control[STEP_COUNT])
+        if team.control[SHUTDOWN]:
+            for worker in self._workers:
+                worker.finish()
+                if worker.error is not None:
+                    raise worker.error
 
-    def _wait_for_slice(self, team: Team) -> None:
-        # The runner waits for a word. One that Ctrl-C comes in between nobody would know of, nor stop.
-        go: SimpleQueue[bool] = SimpleQueue()
-
-        def run(thread: int) -> None:
-            if go.get():
-                self._call(team, thread)
-
-        runner = None
+    def _run_and_listen(self, team: Team) -> None:
+        """Have a worker run the slice, and listen to signals meanwhile."""
+        runner = self._runner = Call(partial(self._call, team), 0)
         try:
-            runner = Job(run, 0)
-            go.put(True)
-            while not runner.wait(SLICE_SECONDS):
-                pass
-        except BaseException:
-            team.control[STOP_REQUEST] = 1
-            go.put(False)
-            if runner is not None:
-                runner.finish()
-            raise
+            if submit([runner]):
+                while not runner.wait(SLICE_SECONDS):
+                    pass
+            else:
+                self._call(team, 0)
         finally:
-            team.control[STOP_REQUEST] = 0
+            self._stop_runner()
+        if runner.error is not None:
+            raise runner.error
+
+    def _stop_runner(self) -> None:
+        """Have the runner stop before it changes a weight, and wait for it; nothing if it has ended."""
+        if self._runner is not None:
+            for team in (self._team, self._alone):
+                team.control[STOP_REQUEST] = 1
+            self._runner.finish()
+            for team in (self._team, self._alone):
+                team.control[STOP_REQUEST] = 0
+            self._runner = None
 
     def run(self) -> float:
         """Pass all minibatches through the network; returns the mean of their losses, weighted by rows.

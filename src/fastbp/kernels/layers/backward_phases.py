@@ -74,7 +74,7 @@ def scalars_of_step(rule, settings, t):
 
 
 @jit
-def _transpose_phase(shape, operands, panels, thread, shares):
+def _transpose_phase(shape, operands, panels, shares):
     """What one thread packs of w^T, in panels."""
     like, table = pointer(panels.transposed), pointer(shares)
     width = panel_width(like)
@@ -87,7 +87,7 @@ def _transpose_phase(shape, operands, panels, thread, shares):
             target = at(like, panel * shape.n_out * width)
             pack_rows(shape.n_out, columns, w, panel * width * row, column, row, target, 0)
         first, end = next_share(table)
-    return end_shares(table, thread)
+    end_shares(table)
 
 
 @inner
@@ -115,7 +115,7 @@ def _rows(shape, operands, panels, scratch, dx, stride, first, end, activation, 
 
 
 @jit
-def _row_phase(shape, operands, panels, scratch, dx, stride, thread, shares, activation, kc):
+def _row_phase(shape, operands, panels, scratch, dx, stride, shares, activation, kc):
     """What one thread does of the packed operands' rows, and of dx."""
     table = pointer(shares)
     begin_shares(table)
@@ -123,7 +123,7 @@ def _row_phase(shape, operands, panels, scratch, dx, stride, thread, shares, act
     while first < end:
         _rows(shape, operands, panels, scratch, dx, stride, first * MR, min(end * MR, shape.rows), activation, kc)
         first, end = next_share(table)
-    return end_shares(table, thread)
+    end_shares(table)
 
 
 @inner
@@ -181,7 +181,7 @@ def _tiles(shape, panels, targets, scratch, stride, first, end, step, moments):
 
 
 @jit
-def _tile_phase(shape, panels, targets, scratch, stride, thread, shares, step, moments):
+def _tile_phase(shape, panels, targets, scratch, stride, shares, step, moments):
     """What one thread does of dw and db."""
     table = pointer(shares)
     begin_shares(table)
@@ -189,7 +189,7 @@ def _tile_phase(shape, panels, targets, scratch, stride, thread, shares, step, m
     while first < end:
         _tiles(shape, panels, targets, scratch, stride, first, end, step, moments)
         first, end = next_share(table)
-    return end_shares(table, thread)
+    end_shares(table)
 
 
 def _strides(array: np.ndarray) -> tuple[int, int]:
@@ -243,14 +243,14 @@ def run_phases(
         pieces = [memory[end - size : end] for size, end in zip(sizes, accumulate(sizes), strict=True)]
         panels, scratch = _Panels(*pieces[:3]), pieces[3:]
 
-        def transpose(thread: int, shares: np.ndarray) -> bool:
-            return _transpose_phase(shape, operands, panels, thread, shares)
+        def transpose(_: int, shares: np.ndarray) -> None:
+            _transpose_phase(shape, operands, panels, shares)
 
-        def rows(thread: int, shares: np.ndarray) -> bool:
-            return _row_phase(shape, operands, panels, scratch[thread], out, stride, thread, shares, code, kc)
+        def rows(thread: int, shares: np.ndarray) -> None:
+            _row_phase(shape, operands, panels, scratch[thread], out, stride, shares, code, kc)
 
-        def tiles(thread: int, shares: np.ndarray) -> bool:
-            return _tile_phase(shape, panels, targets, scratch[thread], stride, thread, shares, step, moments)
+        def tiles(thread: int, shares: np.ndarray) -> None:
+            _tile_phase(shape, panels, targets, scratch[thread], stride, shares, step, moments)
 
         for phase, units in ((transpose, in_panels), (rows, row_tiles), (tiles, in_tiles)):
             run_shares(phase, units, _SHARES, count, (dz, x, w, dx, *updated))

@@ -38,9 +38,7 @@ IDENTITY = CODES["identity"]
 
 
 @jit
-def _linear_shares(
-    workspace, x, w, bias, out, shape, strides, thread, shares, by_rows, keep, blocks, smooth, activation
-):
+def _linear_shares(workspace, x, w, bias, out, shape, strides, shares, by_rows, keep, blocks, smooth, activation):
     """What one thread does of ``out = act(x . w + bias)``.
 
     Parameters
@@ -52,7 +50,6 @@ def _linear_shares(
     shape : (m, k, n)
     strides : (x row, w row, w column)
         In elements; `out` is C-contiguous.
-    thread : int
     shares : array, [read+write]
         See `shares`; of tiles of rows `by_rows`, otherwise of panels of columns.
     by_rows : bool
@@ -109,7 +106,7 @@ def _linear_shares(
             packed = keep
         packed = keep and by_rows
         first_unit, end_unit = next_share(table)
-    return end_shares(table, thread)
+    end_shares(table)
 
 
 @inner
@@ -163,11 +160,9 @@ def _linear(
     strides = tuple(s // dtype.itemsize for s in (x.strides[0], *w.strides))
     smooth, code = ACTIVATIONS[activation].needs_slopes or None, CODES[activation]
 
-    def work(thread: int, shares: np.ndarray) -> bool:
+    def work(_: int, shares: np.ndarray) -> None:
         with workspace(size, dtype) as memory:
-            return _linear_shares(
-                memory, *addresses, (m, k, n), strides, thread, shares, by_rows, keep, (mc, kc, group), smooth, code
-            )
+            _linear_shares(memory, *addresses, (m, k, n), strides, shares, by_rows, keep, (mc, kc, group), smooth, code)
 
     run_shares(work, units, each, count, (x, w, b, out))
 

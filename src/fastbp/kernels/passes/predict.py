@@ -132,7 +132,7 @@ def _write_outputs(net, work, scratch, rows, targets):
 
 @jit
 def predict_shares(
-    network, params, workspace, scratch, x, x_row, x_column, samples, order, result, thread, shares, only_finite
+    network, params, workspace, scratch, x, x_row, x_column, samples, order, result, shares, only_finite
 ):
     """What one thread does of the outputs of all rows of `x`.
 
@@ -154,16 +154,10 @@ def predict_shares(
         0, 1, 2, ...
     result : array, (n, n_out), [write]
         C-contiguous.
-    thread : int
     shares : array, [read+write]
         Shares of the chunks; see `shares`.
     only_finite : bool
         Stop all threads at rows that are not.
-
-    Returns
-    -------
-    bool
-        See `shares.end_shares`.
     """
     net = view_network(network)
     weights, work, numbers = pointer(params), pointer(workspace), pointer(order)
@@ -181,7 +175,8 @@ def predict_shares(
             finite = _forward(net, weights, work, source, x_row, x_column, part, numbers, rows, following)
             if only_finite and not finite:
                 stop_shares(table)
-                return end_shares(table, thread)
+                end_shares(table)
+                return
             _write_outputs(net, work, pointer(scratch), rows, at(targets, row * n_out))
         first, end = next_share(table)
-    return end_shares(table, thread)
+    end_shares(table)

@@ -10,7 +10,7 @@ from fastbp.compiler.jit import inner
 from fastbp.compiler.target import IS_X86
 from fastbp.kernels.vectors.types import INT64, emit_address, emit_call
 
-__all__ = ["atomic_add", "atomic_load", "atomic_store", "nap", "spin_hint", "yield_processor"]
+__all__ = ["atomic_add", "atomic_load", "atomic_store", "nap", "pause"]
 
 
 @intrinsic
@@ -77,7 +77,19 @@ else:
         _usleep(100)
 
 
+# Looks at which a waiting thread yields its core.
+_YIELDS = 2_000
+
+
 @inner
-def yield_processor():
-    """Let another thread run on this core."""
-    _yield()
+def pause(looks, spins):
+    """Wait for a moment before the next look, after so many `looks`.
+
+    A thread spins for `spins` looks, then yields its core, and after some milliseconds sleeps between looks.
+    """
+    if looks < spins:
+        spin_hint()
+    elif looks < spins + _YIELDS:
+        _yield()
+    else:
+        nap()
