@@ -1,1 +1,1 @@
-"""How many threads, on which processors, and who works for whom."""
+"""How many threads there are, and the pool of worker threads."""
