@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from fastbp.threads.jobs import choose_threads
+from fastbp.threads.budget import choose_threads
 
 import fastbp.training.engine
 from fastbp.compiler.target import TARGET
@@ -164,9 +164,9 @@ def cores(monkeypatch):
     """Pretend to have eight cores, no settings, and no other threads that work."""
     for name in ("FASTBP_NUM_THREADS", "NUMBA_NUM_THREADS", "OMP_NUM_THREADS"):
         monkeypatch.delenv(name, raising=False)
-    for module in ("threads.cpus", "threads.jobs"):
+    for module in ("threads.cpus", "threads.budget"):
         monkeypatch.setattr(f"fastbp.{module}.allowed_cpus", lambda: 8)
-    monkeypatch.setattr("fastbp.threads.budget._places", [])
+    monkeypatch.setattr("fastbp.threads.budget._active", set())
 
 
 def test_tiny_work_gets_one_thread(cores):
