@@ -6,12 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from fastbp.threads.budget import choose_threads
 
 import fastbp.training.engine
 from fastbp.compiler.target import TARGET
 from fastbp.kernels import matmul
 from fastbp.network.prediction import predict
+from fastbp.threads.budget import choose_threads
 from fastbp.training.pace import Pace
 from support.lattice import DTYPES, HIDDEN, panel_width
 from support.networks import (
@@ -70,7 +70,7 @@ def test_changes_between_all_threads_and_one_change_no_bit(rng, monkeypatch):
     class Restless(Pace):
         """Changes at every slice."""
 
-        def learn(self, steps, seconds):
+        def learn(self, steps, seconds, threads):
             self.steps = 1 + steps % 3
             self.alone = not self.alone
 
@@ -145,15 +145,11 @@ def test_products_and_predictions_side_by_side(rng):
                 np.testing.assert_array_equal(c, r)
 
 
-def test_a_crowd_of_threads_is_done_soon(rng):
-    # Eight threads on few cores: each barrier costs a switch of threads or a nap, and no more. Steps of a few
-    # microseconds, so that waiting is what is measured.
-    problem = make_problem(rng, (10, 20, 3), n=2000, batch_size=20, epochs=2)
-    start = time.perf_counter()
-    crowd = train(problem, make_optimizer("Adam"), 8)
-    seconds = time.perf_counter() - start
+def test_a_crowd_of_threads(rng):
+    # Far more threads than cores: each barrier costs a switch of threads or a nap, and no more.
+    problem = make_problem(rng, (10, 20, 3), n=400, batch_size=20, epochs=1)
+    crowd = within(60, lambda: train(problem, make_optimizer("Adam"), 1 << 31))
     assert_identical(crowd, train(problem, make_optimizer("Adam"), 1))
-    assert seconds < 20, "200 steps of 8 threads"
 
 
 # ---- choosing a number of threads ----
@@ -164,8 +160,8 @@ def cores(monkeypatch):
     """Pretend to have eight cores, no settings, and no other threads that work."""
     for name in ("FASTBP_NUM_THREADS", "NUMBA_NUM_THREADS", "OMP_NUM_THREADS"):
         monkeypatch.delenv(name, raising=False)
-    for module in ("threads.cpus", "threads.budget"):
-        monkeypatch.setattr(f"fastbp.{module}.allowed_cpus", lambda: 8)
+    for module in ("cpus", "budget"):
+        monkeypatch.setattr(f"fastbp.threads.{module}.allowed_cpus", lambda: 8)
     monkeypatch.setattr("fastbp.threads.budget._active", set())
 
 
@@ -179,9 +175,18 @@ def test_large_work_gets_all_cores_that_can_be_busy(cores):
     assert choose_threads(None, 1e12, 0) == 1
 
 
-def test_a_given_number_is_taken_as_it_is(cores):
-    assert choose_threads(13, 1.0, 1) == 13
-    assert choose_threads(-1, 1.0, 1) == 8
+def test_a_given_number_is_taken_within_reason(cores):
+    assert choose_threads(13, 1.0, 100) == 13
+    assert choose_threads(-1, 1.0, 100) == 8
+    assert choose_threads(13, 1.0, 5) == 5, "no more than could have anything to do"
+    assert choose_threads(1 << 40, 1.0, 1 << 50) == 64
+    assert choose_threads(np.int64(2), 1.0, 100) == 2
+
+
+@pytest.mark.parametrize("wrong", [0, -2, 1.5, "two"])
+def test_what_is_no_number_of_threads(wrong, cores):
+    with pytest.raises(ValueError, match="n_threads must be a positive integer, -1 or None, got"):
+        choose_threads(wrong, 1.0, 100)
 
 
 def test_setting_by_environment(cores, monkeypatch):
