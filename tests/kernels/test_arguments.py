@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from fastbp.kernels import LinearState, linear, linear_backward, linear_backward_update, matmul
-from fastbp.kernels.functions.optimizers import SGD, Adam
+from fastbp.kernels.functions.activations import ACTIVATIONS, HIDDEN
+from fastbp.kernels.functions.optimizers import SGD, Adam, AdamW
 
 
 def ones(*shape, dtype=np.float64):
@@ -129,7 +130,7 @@ def test_activation():
         with pytest.raises(ValueError, match=r"^activation must be"):
             linear(ones(3, 4), ones(4, 5), activation=name, out=out)
     assert (out == 7).all()
-    for name in ("softmax", "exp", "sigmoid"):
+    for name in ("softmax", "exp", "sigmoid", *(name for name in HIDDEN if ACTIVATIONS[name].needs_slopes)):
         with pytest.raises(ValueError, match=r"^activation must be"):
             linear_backward(ones(3, 5), ones(3, 4), ones(4, 5), activation=name)
 
@@ -227,9 +228,10 @@ def test_what_is_written_must_not_overlap():
 
 
 def test_state_of_another_optimizer():
-    update = Update()
-    update.optimizer = Adam()
-    refuse(update, ValueError, r"^state\.v_w must")
+    for other in (Adam(), AdamW()):
+        update = Update()
+        update.optimizer = other
+        refuse(update, ValueError, r"^state\.v_w must")
 
 
 def test_b_that_is_no_array():

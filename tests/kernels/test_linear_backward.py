@@ -9,17 +9,18 @@ from hypothesis import strategies as st
 
 import refbp
 from fastbp.kernels import LinearState, linear_backward, linear_backward_update
-from fastbp.kernels.functions.optimizers import SGD, Adam
+from fastbp.kernels.functions.activations import ACTIVATIONS as RECORDS
+from fastbp.kernels.functions.optimizers import Adam, AdamW
 from support.bounds import check_linear_backward, check_reference
 from support.lattice import DTYPES, HIDDEN, LAYOUTS, PRIME, panel_width, random_problem, row_sizes, shapes
+from support.networks import OPTIMIZERS as TRAINING_OPTIMIZERS
 
 THREADS = (1, 2, 3, 7)
-ACTIVATIONS = (None, *HIDDEN)
+# Those whose slope follows from the output, which is all that `linear_backward` is given.
+ACTIVATIONS = (None, *(name for name in HIDDEN if not RECORDS[name].needs_slopes))
 OPTIMIZERS = {
-    "SGD": (SGD, {"momentum": 0.0, "nesterov": False}),
-    "momentum": (SGD, {"momentum": 0.8, "nesterov": False}),
-    "Nesterov": (SGD, {"momentum": 0.8, "nesterov": True}),
-    "Adam": (Adam, {"beta_1": 0.8, "beta_2": 0.95, "epsilon": 1e-6}),
+    name: (kind, {**settings_, "epsilon": 1e-6} if issubclass(kind, Adam) else settings_)
+    for name, (kind, settings_) in TRAINING_OPTIMIZERS.items()
 }
 
 each_dtype = pytest.mark.parametrize("dtype", DTYPES)
@@ -130,13 +131,13 @@ def ref_update(dw, db, w, b, state, optimizer, batch_weight):
     kind, settings_ = OPTIMIZERS[optimizer]
     ref = getattr(refbp, kind.__name__)(0.05, **settings_)
     check_reference(type(ref).step)
-    if kind is Adam:
+    if issubclass(kind, Adam):
         ref.ms, ref.vs, ref.t = [state.m_w, state.m_b], [state.v_w, state.v_b], state.t
     else:
         ref.velocities = [state.m_w, state.m_b]
     params = [w.copy(), b.copy()]
     ref.step(params, [dw / batch_weight, db / batch_weight])
-    moments = [*ref.ms, *ref.vs] if kind is Adam else ref.velocities
+    moments = [*ref.ms, *ref.vs] if issubclass(kind, Adam) else ref.velocities
     return params, moments
 
 
@@ -225,6 +226,25 @@ FAULTS = {
     "swapped moments": with_swapped_moments,
     "transposed weights": with_transposed_weights,
 }
+
+
+OTHER_ADAMW = {"beta_1": 0.8, "beta_2": 0.95, "epsilon": 1e-6}
+ADAMW_FAULTS = {
+    "no decay": with_arguments(optimizer=Adam(0.05, **OTHER_ADAMW)),
+    "another decay": with_arguments(optimizer=AdamW(0.05, weight_decay=0.51, **OTHER_ADAMW)),
+    "decay as a penalty": with_arguments(optimizer=Adam(0.05, **OTHER_ADAMW), weight_decay=0.4 + 0.5 * 1.7),
+    "decayed biases": with_decayed_biases,
+    "step count": with_the_next_step,
+    "swapped moments": with_swapped_moments,
+}
+
+
+@pytest.mark.parametrize("name", ADAMW_FAULTS)
+@each_dtype
+def test_planted_faults_of_adamw_are_caught(dtype, name, rng):
+    check_update(rng, dtype, 9, 11, 11, "AdamW")
+    with pytest.raises(AssertionError):
+        check_update(rng, dtype, 9, 11, 11, "AdamW", comp=ADAMW_FAULTS[name])
 
 
 @pytest.mark.parametrize("name", FAULTS)

@@ -6,14 +6,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastbp.kernels import linear, matmul
+from fastbp.kernels.functions.activations import ELEMENTWISE
 from support.bounds import check_by_projection, check_linear, check_matmul
-from support.lattice import DTYPES, HIDDEN, LAYOUTS, PRIME, panel_width, random_problem, row_sizes, shapes
+from support.lattice import DTYPES, LAYOUTS, PRIME, panel_width, random_problem, row_sizes, shapes
 
 # A single thread takes a shorter way for small products.
 THREADS = (1, 2, 3, 7, None)
 
 each_dtype = pytest.mark.parametrize("dtype", DTYPES)
-each_activation = pytest.mark.parametrize("activation", [*HIDDEN, "exp"])
+each_activation = pytest.mark.parametrize("activation", ELEMENTWISE)
 
 
 def empty_of(m, n, dtype):
@@ -167,17 +168,30 @@ def test_linear_threads_change_no_bit(dtype, activation, rng):
 def test_linear_hands_nan_on(dtype):
     x = np.array([[1.0, np.nan], [1.0, 2.0]], dtype=dtype)
     w = np.eye(2, dtype=dtype)
-    for activation in ("identity", "relu", "tanh", "logistic", "exp"):
+    for activation in ELEMENTWISE:
         comp = linear(x, w, np.zeros(2, dtype), activation=activation)
         np.testing.assert_array_equal(np.isnan(comp), [[True, True], [False, False]], err_msg=activation)
+
+
+# Of the others: infinity and 0.
+LIMITS = {
+    "identity": (np.inf, -np.inf),
+    "leaky_relu": (np.inf, -np.inf),
+    "tanh": (1, -1),
+    "logistic": (1, 0),
+    "elu": (np.inf, -1),
+    "selu": (np.inf, -1.7580993408473766),
+}
 
 
 @each_dtype
 def test_linear_of_infinity(dtype):
     x = np.array([[np.inf], [-np.inf]], dtype=dtype)
     w = np.ones((1, 1), dtype)
-    for activation, limits in {"relu": (np.inf, 0), "tanh": (1, -1), "logistic": (1, 0), "exp": (np.inf, 0)}.items():
-        np.testing.assert_array_equal(linear(x, w, activation=activation)[:, 0], limits, err_msg=activation)
+    for activation in ELEMENTWISE:
+        limits = LIMITS.get(activation, (np.inf, 0))
+        comp = linear(x, w, activation=activation)[:, 0]
+        np.testing.assert_allclose(comp, limits, rtol=np.finfo(dtype).eps, err_msg=activation)
 
 
 strides = st.integers(-3, 3).filter(bool)
