@@ -170,7 +170,7 @@ def update_weights(network, buffers, data, rule, settings, step_count):
 
     With `train_steps` and the rule "store", which leaves a minibatch's gradient in ``buffers.moment_1``, it makes up a
     step that is not fused, for what needs the whole gradient first: clipping by its norm, sums over several minibatches
-    or machines. The penalty is part of the gradient already.
+    or machines. The penalty is part of the gradient already. Denormal numbers count as 0, as in `train_steps`.
 
     Parameters
     ----------
@@ -186,4 +186,6 @@ def update_weights(network, buffers, data, rule, settings, step_count):
     """
     view = view_run(buffers, data)
     scalars = step_scalars(rule, pointer(settings), step_count)
+    mode = flush_denormals()
     apply_gradient(view_network(network), view, Step(rule, scalars, 1.0, 0.0))
+    restore_denormals(mode)
