@@ -65,6 +65,8 @@ def check_parameters(
 def check_samples(network: Network, samples: Samples) -> None:
     """Raise ValueError unless samples, targets and weights fit each other and the network."""
     n = samples.x.shape[0]
+    if n == 0:
+        raise ValueError("x must have at least one row, got none")
     for name, shape, wanted in (
         ("x", samples.x.shape, (n, network.sizes[0])),
         ("y", samples.y.shape, (n, network.sizes[-1])),
@@ -94,8 +96,12 @@ def check_layers(weights: list[np.ndarray], biases: list[np.ndarray], x: Samples
     """
     if not weights or len(weights) != len(biases):
         raise ValueError(f"weights and biases must be of one number, at least 1, got {len(weights)} and {len(biases)}")
+    if len(x.shape) != 2:
+        raise ValueError(f"x must be a matrix, got shape {x.shape}")
     n_in = x.shape[1]
     for index, (w, b) in enumerate(zip(weights, biases, strict=True)):
+        if not isinstance(w, np.ndarray):
+            raise TypeError(f"weights[{index}] must be an array, got {type(w).__name__}")
         if weights[0].dtype not in _FLOATS:
             raise TypeError(f"weights[0] must be of type float32 or float64, got {weights[0].dtype}")
         if w.ndim != 2 or w.size == 0:

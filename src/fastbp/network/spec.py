@@ -58,7 +58,16 @@ class Network:
 
     @classmethod
     def of(cls, weights: list[np.ndarray], activation: str, loss: str) -> "Network":
-        """Return the network that has these weights, (n_in, n_out) arrays of one type."""
+        """Return the network that has these weights, (n_in, n_out) arrays of one type.
+
+        Raises
+        ------
+        TypeError
+            If one is no matrix.
+        """
+        for index, w in enumerate(weights):
+            if not (isinstance(w, np.ndarray) and w.ndim == 2):
+                raise TypeError(f"weights[{index}] must be a matrix, got {type(w).__name__} of shape {np.shape(w)}")
         sizes = (weights[0].shape[0], *(w.shape[1] for w in weights))
         return cls(sizes, activation, loss, Precision.of(weights[0].dtype))
 

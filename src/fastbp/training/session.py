@@ -143,7 +143,14 @@ class Session:
 def _own_moments(network: Network, state: OptimizerState) -> dict[str, list[np.ndarray]]:
     """Return the moments in the type of the network, which may have changed since they were made."""
     moments = {}
-    for name, arrays in state.moments.items():
-        moments[name] = [np.asarray(array, dtype=network.precision.master) for array in arrays]
+    for name in state.rule.moments if state.moments else ():
+        if not isinstance(arrays := state.moments.get(name), list):
+            raise TypeError(f"moments[{name!r}] must be a list of arrays, got {type(arrays).__name__}")
+        moments[name] = [_in_type(network.precision.master, array) for array in arrays]
         check_parameters(network, moments[name], (f"moments[{name!r}] of weights", f"moments[{name!r}] of biases"))
     return moments
+
+
+def _in_type(dtype: np.dtype, array: np.ndarray) -> np.ndarray:
+    """Return floats in another type, and anything else as it is."""
+    return array.astype(dtype) if isinstance(array, np.ndarray) and array.dtype.kind == "f" else array
