@@ -125,8 +125,8 @@ def test_bad_labels(case, assert_unchanged):
 
 BAD_PARAMETERS = {
     "hidden_layer_sizes": ["ten", -3, 0],
-    "activation": ["selu", None],
-    "solver": ["adamw", None],
+    "activation": ["swish", None],
+    "solver": ["rmsprop", None],
     "alpha": [-1e-4, np.nan, "1"],
     "batch_size": [0, 2.5, "all"],
     "learning_rate": ["cosine"],
@@ -147,6 +147,7 @@ BAD_PARAMETERS = {
     "epsilon": [0],
     "n_iter_no_change": [0, -np.inf],
     "max_fun": [0],
+    "weight_decay": [-1],
     "n_jobs": [0, -2, 1.5, "all"],
 }
 
