@@ -1,4 +1,4 @@
-"""What this machine is, what its arithmetic can do, and getting it ready."""
+"""Describe this machine, measure its peak speed, and compile all kernels beforehand."""
 
 import platform
 import time

@@ -6,8 +6,8 @@ arguments are those of Intel's extension for scikit-learn (``sklearnex``), so th
 What is replaced is every name for the class in the modules of scikit-learn that are loaded, and the class where it is
 a key of their tables (scikit-learn's estimator checks look up settings by class). The module that *defines* the class
 keeps it: pickles name that module, so that pickles of scikit-learn's estimators can be written and read while it is
-patched, and stay what they are. Nothing is replaced outside of scikit-learn: who has imported the class before, has
-scikit-learn's.
+patched, and stay what they are. Nothing is replaced outside of scikit-learn: a program that has imported the class
+before keeps scikit-learn's.
 """
 
 import sys
@@ -22,8 +22,8 @@ from fastbp.estimators import MLPClassifier, MLPRegressor
 __all__ = ["get_patch_names", "original", "patch_sklearn", "sklearn_is_patched", "unpatch_sklearn"]
 
 _OURS: dict[str, type] = {"MLPClassifier": MLPClassifier, "MLPRegressor": MLPRegressor}
-# What stood in the place of ours when it was replaced last. Kept after `unpatch_sklearn`: another program that has
-# replaced the class as well, and gives it back later than we do, brings ours back.
+# The classes that ours replaced. Kept after `unpatch_sklearn`: another tool that has replaced the class as well may put
+# ours back later.
 _theirs: dict[str, type] = {}
 _lock = Lock()
 
@@ -37,7 +37,7 @@ def patch_sklearn(name: str | Iterable[str] | None = None, verbose: bool = True)
     """Replace classes of `sklearn.neural_network` by those of fastbp, until `unpatch_sklearn`.
 
     Call it before the classes are imported from scikit-learn: a module that has imported one keeps what it has.
-    Patching what is patched changes nothing.
+    Patching twice changes nothing.
 
     Parameters
     ----------

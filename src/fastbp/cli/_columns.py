@@ -1,4 +1,4 @@
-"""What the columns of a table are, and how each becomes something a pipeline can take.
+"""Kinds of columns, and how each is converted for the pipeline.
 
 A column is one of `KINDS`.  The kind is decided once, from the training table, and stored with the model;
 new tables are converted by the stored kind, so that a column read as text one day and as whole numbers the
@@ -28,7 +28,7 @@ KINDS = ("number", "boolean", "date", "category", "ignored")
 
 # This share of a text column's values must read as numbers (or dates) for it to count as one.
 NEARLY_ALL = 0.95
-# A look at this many values shows whether the whole column is worth parsing.
+# This many values are tried first, to see whether the whole column is worth parsing.
 N_SAMPLED = 1000
 # Text with more distinct values than both of these is an identifier or free text.
 MAX_CATEGORIES_OF_FEW_ROWS = 20
@@ -52,7 +52,7 @@ class Column:
     kind : str
         One of `KINDS`.
     detail : str
-        Why, for people.
+        Why, for the user.
     date_format : str
         How to read a date that is text; empty otherwise.
     """

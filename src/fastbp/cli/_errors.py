@@ -1,4 +1,4 @@
-"""Errors for people: one line that says what is wrong and, where possible, what to do about it."""
+"""Errors for the user: one line that says what is wrong and, where possible, what to do about it."""
 
 import difflib
 from collections.abc import Iterable, Iterator
@@ -28,7 +28,7 @@ class Interrupted(CommandError):
 
 @contextmanager
 def one_line_errors() -> Iterator[None]:
-    """Turn errors that are no bugs into a `CommandError`."""
+    """Turn errors that are not bugs into a `CommandError`."""
     try:
         yield
     except CommandError:

@@ -1,4 +1,4 @@
-"""Output files of the commands: `fastbp.storage.files`, with errors for people."""
+"""Output files of the commands: `fastbp.storage.files`, with errors in one line."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,6 +1,6 @@
 """Model files: a skops archive that may hold known types only, with a JSON member that describes it.
 
-``skops.io.load`` gives the bare pipeline to who wants it without this command line; ``unzip -p model.skops
+Without this command line, ``skops.io.load`` gives the pipeline; ``unzip -p model.skops
 fastbp.json`` shows the description.
 """
 

@@ -1,4 +1,4 @@
-"""Watching a training: a bar on a terminal, a few lines in a file."""
+"""Progress of a training: a bar on a terminal, a few lines in a file."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from fastbp import EpochReport, watch
 from fastbp.cli._console import say
 
-# So many lines of progress go into a log, whatever the number of epochs.
+# Lines of progress in a log file, whatever the number of epochs.
 N_LINES_IN_A_FILE = 10
 
 

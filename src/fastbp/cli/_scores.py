@@ -67,7 +67,7 @@ def _class_scores(y: np.ndarray, predicted: np.ndarray, proba: np.ndarray, class
     column = np.searchsorted(classes, y[known])
     p = np.clip(proba[known, column].astype("float64"), np.finfo(proba.dtype).eps, 1.0)
     with warnings.catch_warnings():
-        # A predicted class that does not occur in a small test set is no news.
+        # A predicted class need not occur in a small test set.
         warnings.simplefilter("ignore", UserWarning)
         balanced = metrics.balanced_accuracy_score(y, predicted)
     return {

@@ -1,4 +1,4 @@
-"""``fastbp train``: from a table to a saved model and an honest report."""
+"""``fastbp train``: from a table to a saved model and a report."""
 
 import warnings
 from collections.abc import Mapping

@@ -48,7 +48,7 @@ def is_stochastic(estimator: "BaseMLP") -> bool:
 
 
 class BaseMLP(Portable, CallbackSupport, ABC):
-    """Multi-layer perceptron without a meaning of `y`: a subclass gives it one by three methods."""
+    """Base class of both estimators; a subclass gives `y` its meaning by three methods."""
 
     _parameter_rules: ClassVar[Rules] = PARAMETERS
     _parameter_constraints: ClassVar[dict[str, list]] = constraints(PARAMETERS)
@@ -92,7 +92,7 @@ class BaseMLP(Portable, CallbackSupport, ABC):
         full_batch = self.solver == "lbfgs"
         dtype: DTypes = [np.float64, np.float32] if fresh else self._dtype()
         X = check_samples(self, X, dtype=dtype, reset=fresh)
-        # The loss over all samples is computed in float64: targets need not lose digits on the way.
+        # The loss over all samples is computed in float64: targets keep all their digits.
         y = self._encode(y, np.dtype(np.float64) if full_batch else X.dtype, incremental=incremental)
         check_consistent_length(X, y)
         sample_weight = check_sample_weight(sample_weight, X.shape[0])
@@ -183,7 +183,7 @@ class BaseMLP(Portable, CallbackSupport, ABC):
             try:
                 return outputs(only_finite=True)
             except NonFiniteError:
-                # In scikit-learn's words, unless it was told not to look.
+                # Raises scikit-learn's error, unless its check is switched off.
                 check_samples(self, x, dtype=x.dtype, reset=False)
         return outputs()
 

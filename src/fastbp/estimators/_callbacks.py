@@ -30,18 +30,18 @@ class CallbackSupport(_Mixin):
 
 
 def with_callbacks(method: Method) -> Method:
-    """Decorate a method that trains: callbacks are torn down at its end, be it an error."""
+    """Decorate a method that trains: callbacks are torn down at its end, even after an error."""
     return method if api is None else api.with_callbacks(method)
 
 
 def has_callbacks(estimator: BaseEstimator) -> bool:
-    """Return whether somebody is to be told of the estimator's training."""
+    """Return whether the estimator has callbacks."""
     # One that was pickled with a newer scikit-learn may have some that this one does not know.
     return api is not None and hasattr(estimator, "_skl_callbacks")
 
 
 class EpochTasks:
-    """What the callbacks of an estimator are told about one call of `fit` or `partial_fit`.
+    """Reports one call of `fit` or `partial_fit` to the callbacks of an estimator.
 
     Parameters
     ----------
@@ -77,16 +77,16 @@ class EpochTasks:
         self._call.call_on_fit_task_begin(**self._told)
 
     def begin(self, snapshot: Snapshot) -> None:
-        """Tell that an epoch begins."""
+        """Report the start of an epoch."""
         self._epoch = self._call.subcontext(task_name="epoch")
         self._epoch.call_on_fit_task_begin(**self._told, reconstruction_attributes=self._fitted(snapshot))
 
     def end(self, snapshot: Snapshot) -> bool:
-        """Tell that an epoch has ended, and return whether a callback wants it to have been the last."""
+        """Report the end of an epoch, and return whether a callback asks to stop."""
         return self._epoch.call_on_fit_task_end(**self._told, reconstruction_attributes=self._fitted(snapshot))
 
     def close(self) -> None:
-        """Tell that the estimator is fitted."""
+        """Report that the estimator is fitted."""
         self._call.call_on_fit_task_end(**self._told, reconstruction_attributes={})
 
     def _fitted(self, snapshot: Snapshot) -> Callable[[], dict[str, Any]]:

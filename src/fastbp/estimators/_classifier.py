@@ -282,7 +282,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
                 self._check_classes(unique_labels(y))
             if self._label_binarizer.y_type_ != "multiclass":
                 return self._label_binarizer.transform(y).astype(bool)
-        # As the binarizer does it, who would have eight bytes for each class of each row.
+        # What the binarizer does, with one byte instead of eight for each class and row.
         encoded = np.zeros((len(y), len(self.classes_)), dtype=bool)
         np.put_along_axis(encoded, np.searchsorted(self.classes_, y)[:, None], values=True, axis=1)
         return encoded
@@ -370,15 +370,14 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return log_proba
 
     def _probabilities(self, X: Matrix) -> np.ndarray:
-        # Not 0, so that the logarithm of what is given is that of `predict_log_proba` but for rounding.
+        # Never 0, so that its logarithm agrees with `predict_log_proba` up to rounding.
         proba = self._class_outputs(X, self.out_activation_)
         return np.maximum(proba, np.finfo(proba.dtype).smallest_subnormal, out=proba)
 
     def _class_outputs(self, X: Matrix, out_activation: str) -> np.ndarray:
         """Return the outputs of the network with a column for each class.
 
-        The column of the first of two classes is that of the second for -z: one less a probability near 1 would
-        keep few digits of what is left.
+        The first of two classes is computed from -z: 1 - p would lose digits for p near 1.
         """
         weights, biases = self._network()
         if self.n_outputs_ == 1:

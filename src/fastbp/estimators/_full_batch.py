@@ -26,7 +26,7 @@ class FullBatch:
         self, estimator: "BaseMLP", weights: list[np.ndarray], biases: list[np.ndarray], *, fresh: bool
     ) -> None:
         self.max_epochs = estimator.max_iter
-        # What only training by minibatches knows.
+        # Attributes of training by minibatches.
         self.forgotten = (
             *("loss_curve_", "best_loss_", "validation_scores_", "best_validation_score_"),
             *("_no_improvement_count", "_optimizer"),
@@ -44,7 +44,7 @@ class FullBatch:
         rng: np.random.RandomState,
         observer: Observer | None,
     ) -> None:
-        """Train on checked samples, an array or a sparse matrix by rows; there is nothing to draw from `rng`."""
+        """Train on checked samples, an array or a sparse matrix by rows; `rng` is not used."""
         model = self._estimator
         if model.early_stopping:
             warn_caller("early_stopping=True has no effect with solver='lbfgs'", UserWarning)
@@ -84,7 +84,7 @@ class FullBatch:
         return attributes
 
     def warn_unless_converged(self) -> None:
-        """Say that iterations or calls ran out, or that a line search failed; nothing about those who ended it."""
+        """Warn if iterations or calls ran out or a line search failed, but not if a user ended it."""
         record = self._record
         if record.status not in (1, 2):
             return

@@ -1,4 +1,4 @@
-"""What the parameters of the estimators may be: scikit-learn 1.9's decisions, in its wording."""
+"""Allowed values of the estimators' parameters: the rules and messages of scikit-learn 1.9."""
 
 import math
 import operator
@@ -24,7 +24,7 @@ class InvalidParameterError(ValueError, TypeError):
 
 
 class _Rule(NamedTuple):
-    """Something that a parameter may be: `form` is what scikit-learn's own tests of parameters know it by."""
+    """An allowed kind of value; `form` is its entry in scikit-learn's `_parameter_constraints`."""
 
     accepts: Callable[[Any], bool]
     text: str
@@ -124,7 +124,7 @@ def _one_of(rules: tuple[_Rule, ...]) -> str:
 
 
 def check_parameters(estimator: Any, rules: Rules) -> None:
-    """Raise if a parameter is none of the things that it may be.
+    """Raise if a parameter has a value that is not allowed.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Estimators that travel: what a pickle holds, files, and networks of other libraries."""
+"""Pickles, copies, files and conversions of estimators."""
 
 import copy
 from os import PathLike
@@ -58,7 +58,7 @@ class Portable(BaseEstimator):
         super().__setstate__(state)
 
     def _whole_state(self) -> dict[str, Any]:
-        """Return the state with the optimizer's moments, whoever may need them."""
+        """Return the state, always with the optimizer's moments."""
         state = self.__getstate__()
         if state.get("_optimizer") is not None:
             state["_optimizer"] = self._optimizer.as_dict()
@@ -79,7 +79,7 @@ class Portable(BaseEstimator):
         check_parameters(self, self._parameter_rules)
         hidden_sizes(self.hidden_layer_sizes)
 
-    # What follows is documented, and done, in `fastbp.interop`.
+    # The rest is documented and implemented in `fastbp.interop`.
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the estimator to one file: `fastbp.interop.save`."""

@@ -201,7 +201,7 @@ class Stochastic:
         return {**copy.deepcopy(self.attributes()), "coefs_": weights, "intercepts_": biases}
 
     def warn_unless_converged(self) -> None:
-        """Say that training ended by the number of epochs, or diverged; nothing about a call of `partial_fit`."""
+        """Warn if `fit` ran out of epochs or diverged."""
         history = self._history
         if self._incremental:
             return

@@ -1,4 +1,4 @@
-"""Checks of what users pass in: each error names its argument, and none leaves a trace on the estimator."""
+"""Checks of user input. Each error names its argument and leaves the estimator unchanged."""
 
 import copy
 import re
@@ -85,12 +85,12 @@ _COLUMN = (
     "A column-vector y was passed when a 1d array was expected. Please change the shape of y to (n_samples, ), for "
     "example using ravel()."
 )
-# Elements of a few rows, for which scikit-learn's questions take longer than the answer of the network.
+# Up to this many elements, scikit-learn's checks take longer than the prediction.
 _FEW = 1 << 12
 
 
 def _is_plain(estimator: BaseEstimator, X: MatrixLike, dtype: DTypes) -> bool:
-    """Return whether scikit-learn's checks would hand back `X` itself, without a word."""
+    """Return whether scikit-learn's checks would return `X` itself without a warning."""
     return (
         type(X) is np.ndarray
         and X.dtype == dtype
@@ -118,7 +118,7 @@ def check_samples(
     reset : bool
         Whether this is the first time that the estimator sees data.
     assume_finite : bool
-        Whether to leave it to others to find NaN and infinity.
+        Whether to skip the check for NaN and infinity.
     """
     if not reset and _is_plain(estimator, X, dtype):
         return X
@@ -134,8 +134,8 @@ def check_samples(
         )
         if not issparse(X):
             return X
-        # SciPy converts indices that lie outside of the matrix without a word, and writes outside of its arrays. Its
-        # check for them tidies up what it finds: that must not be the user's matrix, which other threads may use.
+        # SciPy accepts column numbers beyond the matrix, and then writes beyond its arrays. Its full check finds them,
+        # but may modify the matrix. So it gets a copy: other threads may use the user's.
         X = copy.copy(X)
         X.check_format(full_check=True)
         return X.tocsr()
@@ -186,7 +186,7 @@ def check_values(estimator: BaseEstimator, y: ArrayLike | None, *, dtype: np.dty
 def check_sample_weight(sample_weight: ArrayLike | None, n_samples: int) -> np.ndarray | None:
     """Return sample weights as an array of float64 of shape (n_samples,), or None for None.
 
-    A number stands for that weight on every sample. Negative weights are accepted, as scikit-learn does.
+    A number is the weight of every sample. Negative weights are accepted, as scikit-learn does.
     """
     if sample_weight is None:
         return None

@@ -33,7 +33,7 @@ def make_binarizer(classes: np.ndarray, *, multilabel: bool = False, sparse: boo
 
 
 def as_state(binarizer: LabelBinarizer) -> dict[str, Any]:
-    """Return what a fitted binarizer knows."""
+    """Return the state of a fitted binarizer."""
     return {
         "classes": binarizer.classes_,
         "multilabel": binarizer.y_type_ == "multilabel-indicator",
@@ -69,7 +69,7 @@ def from_state(state: Any, *, n_outputs: int, out_activation: str) -> LabelBinar
     activation = "softmax" if binarizer.y_type_ == "multiclass" else "logistic"
     if (outputs, activation) != (n_outputs, out_activation):
         raise ValueError(
-            f"{len(classes)} classes ({binarizer.y_type_}) do not belong to {n_outputs} {out_activation} outputs"
+            f"{len(classes)} classes ({binarizer.y_type_}) do not fit {n_outputs} {out_activation} outputs"
         )
     return binarizer
 

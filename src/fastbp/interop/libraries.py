@@ -1,4 +1,4 @@
-"""What is said when an optional library is not installed."""
+"""The error if an optional library is not installed."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ __all__ = ["needed_libraries"]
 
 @contextmanager
 def needed_libraries() -> Iterator[None]:
-    """Around imports: a missing library is an error that says how to install it."""
+    """Use it around imports: the error for a missing library says how to install it."""
     try:
         yield
     except ModuleNotFoundError as error:

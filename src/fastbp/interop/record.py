@@ -1,4 +1,4 @@
-"""An estimator as a header of plain values and a dictionary of arrays, and back from ones that nobody vouches for.
+"""An estimator as a header of plain values and a dictionary of arrays, and back. What is read is not trusted.
 
 The state is the one that is pickled, so that what is restored goes on training exactly when a pickle does.
 """
@@ -26,9 +26,9 @@ _FORMAT = "fastbp estimator 1"
 _FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 _OUTPUTS = ("identity", "exp", "logistic", "softmax")
 _ROUTED = ("fit", "partial_fit", "score")
-# What has a form of its own in a record.
+# Stored in forms of their own.
 _APART = {"coefs_", "intercepts_", "_optimizer", "_label_binarizer", "_metadata_request"}
-# What is no part of a model: the version that wrote a pickle, and who looks on.
+# Not part of a model: the version that wrote a pickle, and callbacks.
 _LEFT_OUT = {"_sklearn_version", "_skl_callbacks"}
 
 
@@ -180,14 +180,14 @@ def rebuild(kind: type[Estimator], header: dict[str, Any], tensors: dict[str, np
     kind : type
         The estimator's class.
     header : dict
-        What `describe` has returned, or something that was never returned by it.
+        What `describe` returned, or anything else: it is checked.
     tensors : dict of ndarray
         The arrays. They become the estimator's own.
 
     Raises
     ------
     ValueError
-        If anything in them is not what it should be, or does not fit to the rest.
+        If anything in them is wrong or does not fit the rest.
     """
     check_format(kind, header)
     model = kind(**{name: decode(node) for name, node in header["parameters"].items()})

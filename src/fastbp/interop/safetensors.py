@@ -6,8 +6,8 @@ and so on. The metadata have one entry, ``"fastbp"``: a JSON object that describ
 Its first item is a checksum: SHA-256 over the rest of the text, and over names, dtypes, shapes and bytes of all
 tensors. A CRC would find a flipped bit as well, and faster (``zlib.crc32`` of 64 MiB at 4 GiB/s, ``hashlib.sha256`` at
 1.7 on the same machine). But either takes less time than a disk, and a checksum of this strength serves as the name of
-a model, too. It is no signature: who can write a file can write its checksum, so what is read is checked as if it came
-from a stranger.
+a model, too. It is not a signature: whoever can write a file can write its checksum, so everything that is read is
+validated.
 """
 
 import hashlib
@@ -45,13 +45,13 @@ def save(model: "Portable", path: str | PathLike[str]) -> None:
     model : estimator [read]
         Fitted or not.
     path : str or path-like
-        A file in the format safetensors. Any suffix; ".safetensors" is the usual one.
+        A file in the format safetensors. The usual suffix is ".safetensors".
 
     Raises
     ------
     ValueError
-        If the estimator has something that has no place in such a file, as an attribute that a subclass has
-        set, or a parameter that it must not have.
+        If the estimator has something that a file cannot hold, such as an attribute that a subclass has set, or
+        an invalid parameter.
     OSError
         If the file cannot be written. What was there before is then still there.
 
@@ -89,7 +89,7 @@ def load(kind: type[Estimator], path: str | PathLike[str]) -> Estimator:
     """Return the estimator that `save` has written.
 
     Nothing that a file holds is run, and no more memory is taken than in proportion to its size. A checksum
-    finds damage; it is no protection from somebody who changes a file and the checksum with it.
+    finds damage; it does not protect against somebody who changes both the file and the checksum.
 
     Parameters
     ----------
@@ -113,7 +113,7 @@ def load(kind: type[Estimator], path: str | PathLike[str]) -> Estimator:
     """
     with needed_libraries():
         from safetensors import safe_open
-    # If it is not there or may not be read, this says so in the usual way.
+    # If the file is missing or unreadable, this raises the usual error.
     Path(path).open("rb").close()
     try:
         with safe_open(path, framework="numpy") as file:

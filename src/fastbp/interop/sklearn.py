@@ -1,4 +1,4 @@
-"""Fitted networks of scikit-learn, taken over and given back."""
+"""Conversion of fitted networks from and to scikit-learn."""
 
 import copy
 import inspect
@@ -77,7 +77,7 @@ def from_sklearn(kind: type[Estimator], fitted: SklearnMLP) -> Estimator:
     moments = getattr(fitted, "_optimizer", None)
     if moments is not None:
         model._optimizer = _optimizer(moments, model.coefs_[0].dtype)
-        # Of one epoch are the calls of partial_fit: whoever made one may want to make another.
+        # A single epoch suggests partial_fit: the moments are likely to be needed again.
         model._half_trained = fitted.n_iter_ == 1
     return model
 

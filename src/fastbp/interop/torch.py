@@ -23,7 +23,7 @@ __all__ = ["from_torch", "to_torch"]
 
 
 def __getattr__(name: str) -> Any:
-    """Make the class `Exp` when it is first asked for, be it by a pickle: without PyTorch it would have no base."""
+    """Create the class `Exp` at its first use, also by a pickle: its base class needs PyTorch."""
     if name != "Exp":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from torch import nn
@@ -100,7 +100,7 @@ def to_torch(model: "Portable") -> "torch.nn.Sequential":
     layers: list[nn.Module] = []
     for weights, biases in zip(model.coefs_, model.intercepts_, strict=True):
         w, b = torch.from_numpy(weights.T.copy()), torch.from_numpy(biases.copy())
-        # Without initial values, which would be drawn from the program's generator.
+        # Without initial values: they would be drawn from the user's random generator.
         linear = nn.utils.skip_init(nn.Linear, *weights.shape, dtype=w.dtype)
         with torch.no_grad():
             linear.weight.copy_(w)
@@ -147,7 +147,7 @@ def from_torch(
     Raises
     ------
     TypeError
-        If it is no ``torch.nn.Sequential``.
+        If it is not a ``torch.nn.Sequential``.
     ValueError
         If there is a layer that the estimator cannot have, or classes and parameters do not fit. The message
         names the layer.
@@ -188,7 +188,7 @@ def from_torch(
 
 
 def _set_values(model: "Portable", network: Network, classes: ArrayLike | None) -> Network:
-    """Return the network as a regressor has it."""
+    """Return the network of a regressor."""
     output = "exp" if model.loss == "poisson" else "identity"
     if classes is not None:
         raise ValueError(f"classes are for classifiers; {type(model).__name__} has none")
@@ -198,7 +198,7 @@ def _set_values(model: "Portable", network: Network, classes: ArrayLike | None) 
 
 
 def _set_classes(model: "Portable", network: Network, classes: ArrayLike | None) -> Network:
-    """Set what a classifier knows of its classes, and return the network with the outputs in their order."""
+    """Set the attributes about classes, and return the network with the outputs in their order."""
     n_outputs = len(network.biases[-1])
     if network.output == "exp" or (network.output == "softmax" and n_outputs == 1):
         raise ValueError(f"{n_outputs} outputs after {network.output} are no probabilities of classes")

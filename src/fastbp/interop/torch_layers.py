@@ -1,4 +1,4 @@
-"""Which network a PyTorch module is, if it is one of those that an estimator can be."""
+"""Reading the layers of a PyTorch module, if an estimator can have them."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -53,7 +53,7 @@ def read(module: "nn.Sequential", exp: type) -> Network:
     Raises
     ------
     TypeError
-        If it is no such module.
+        If it is not such a module.
     ValueError
         If a layer is not known, or in a place where it cannot be. The message names the layer.
     """
@@ -81,12 +81,12 @@ def read(module: "nn.Sequential", exp: type) -> Network:
 
 
 def _leaves(module: Any, prefix: str) -> Iterator[_Layer]:
-    """Go through the layers; dropout that is switched off is left out."""
+    """Yield the layers, without dropout that is switched off."""
     from torch import nn
 
     if not isinstance(module, nn.Sequential) or type(module).forward is not nn.Sequential.forward:
         raise TypeError(f"the module must be a torch.nn.Sequential, got {type(module).__name__}")
-    # Not by `named_children`: a module that is in two places is but one of these.
+    # `named_children` would list a module that occurs twice only once.
     for index, child in enumerate(module):
         layer = _Layer(f"{prefix}{index}", child)
         if isinstance(child, nn.Sequential):

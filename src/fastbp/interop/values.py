@@ -1,4 +1,4 @@
-"""Single values as JSON and back, exactly: type, precision and numbers that JSON has no word for.
+"""Single values as JSON and back, exactly, with types, precision and numbers that JSON cannot write.
 
 What JSON has is written as it is. Everything else is an object of one form:
 
@@ -27,7 +27,7 @@ _NUMBERS = {
     )
 } | {"bool": np.bool_}
 _NOT_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
-# NumPy pads strings: a file may ask for this many bytes, and for so many more as its own text justifies.
+# NumPy pads strings: a file may ask for this many bytes, plus some in proportion to its own text.
 _PADDING = 1 << 24
 _KEY_WORDS = 624  # of the Mersenne twister
 
@@ -163,8 +163,8 @@ def _generator(state: dict[str, Any]) -> np.random.RandomState:
             key = _numbers("uint32", words)
         case _:
             raise ValueError(f"not the state of a generator: {_shown(state)}")
-    # NumPy does not look at the position: one beyond the key would have it read foreign memory. And from a key of
-    # zeros, of which only the first bit counts in the first word, come zeros for ever.
+    # NumPy does not check the position, and would read beyond the key. And from a key of zeros (only the first bit of
+    # the first word counts) the generator draws nothing but zeros.
     if len(key) != _KEY_WORDS or not 0 <= pos <= _KEY_WORDS or not (key[0] >> 31 or key[1:].any()):
         raise ValueError("not the state of a generator: its key or its position is wrong")
     generator = np.random.RandomState()
