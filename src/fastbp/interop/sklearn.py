@@ -20,6 +20,8 @@ __all__ = ["SklearnMLP", "from_sklearn", "to_sklearn"]
 
 SklearnMLP: TypeAlias = MLPClassifier | MLPRegressor
 
+# Values of parameters that scikit-learn has.
+_VALUES = {"activation": ("identity", "logistic", "tanh", "relu"), "solver": ("lbfgs", "sgd", "adam")}
 # Attributes that both have, with the same meaning.
 _SHARED = (
     *("n_features_in_", "feature_names_in_", "n_layers_", "n_outputs_", "out_activation_", "classes_"),
@@ -95,14 +97,14 @@ def to_sklearn(model: "Portable") -> SklearnMLP:
     fitted : sklearn.neural_network.MLPClassifier or MLPRegressor
         Its predictions are the same but for rounding, and it can be trained further. The optimizer's moments
         are *not* among its attributes, because scikit-learn's optimizers are private: `partial_fit` goes on
-        from the weights, with fresh moments. `n_jobs` is dropped.
+        from the weights, with fresh moments. `n_jobs` and `weight_decay` are dropped.
 
     Raises
     ------
     NotFittedError
         If the estimator is not fitted.
     ValueError
-        If the installed scikit-learn does not have the loss.
+        If the installed scikit-learn does not have the loss, the activation or the solver.
 
     Examples
     --------
@@ -123,6 +125,9 @@ def to_sklearn(model: "Portable") -> SklearnMLP:
     parameters = model.get_params(deep=False)
     if "loss" in parameters and "loss" not in known and parameters["loss"] != "squared_error":
         raise ValueError(f"the installed scikit-learn has no loss={parameters['loss']!r}; scikit-learn 1.7 has it")
+    for name, known_values in _VALUES.items():
+        if name in parameters and parameters[name] not in known_values:
+            raise ValueError(f"scikit-learn has no {name}={parameters[name]!r}; it has {', '.join(known_values)}")
     fitted = theirs(**copy.deepcopy({name: value for name, value in parameters.items() if name in known}))
     for name, value in _shared(model).items():
         setattr(fitted, name, value)
