@@ -228,7 +228,7 @@ class _Loop:
             if stop:
                 return "tol"
             history.no_improvement_count = 0
-        return "max_epochs" if history.n_iter == self.max_epochs else None
+        return "max_epochs" if history.n_iter >= self.max_epochs else None
 
     def _has_diverged(self, loss: float) -> bool:
         if math.isfinite(loss):
