@@ -84,21 +84,21 @@ def fma_peak(dtype: DTypeLike, *, seconds: float = 0.2) -> float:
     return flops / best / 1e9
 
 
-def _warm_kernels(activation: str, dtype: np.dtype) -> None:
+def _warm_kernels(dtype: np.dtype) -> None:
     a = np.ones((2, 2), dtype=dtype)
     b = np.ones(2, dtype=dtype)
     kernels.matmul(a, a)
-    kernels.linear(a, a, b, activation=activation)
+    kernels.linear(a, a, b)
     kernels.linear_backward(a, a, a)
     state = kernels.LinearState.zeros(a, b, SGD())
     kernels.linear_backward_update(a.copy(), a.copy(), a, b, state, optimizer=SGD())
     fma_rounds(1, b)
 
 
-def _warm_network(activation: str, x: SamplesLike) -> None:
+def _warm_network(x: SamplesLike) -> None:
     """Train and predict, many rows and few, in the precision of the samples."""
     weights, biases = [np.ones((2, 1), dtype=x.dtype)], [np.ones(1, dtype=x.dtype)]
-    network = Network.of(weights, activation, "squared_error")
+    network = Network.of(weights, "relu", "squared_error")
     samples = Samples(x, np.ones((len(x), 1), dtype=x.dtype))
     with Session(network, weights, biases, OptimizerState(SGD()), samples, Recipe(len(x))) as session:
         session.epoch(None)
@@ -106,12 +106,12 @@ def _warm_network(activation: str, x: SamplesLike) -> None:
         for parameter in (*weights, *biases):
             parameter.flags.writeable = writeable
         for rows in (x, np.ones((1, 2), dtype=x.dtype)):
-            predict(weights, biases, rows, activation=activation, output="identity")
+            predict(weights, biases, rows, activation="relu", output="identity")
 
 
-def _warm_objective(activation: str, x: SamplesLike) -> None:
+def _warm_objective(x: SamplesLike) -> None:
     """Compute a loss over all samples, as lbfgs does: in float64."""
-    network = Network((2, 1), activation, "squared_error", Precision.of(np.dtype(np.float64)))
+    network = Network((2, 1), "relu", "squared_error", Precision.of(np.dtype(np.float64)))
     with Objective(network, Samples(x, np.ones((len(x), 1))), weight_decay=0.0) as objective:
         objective(np.ones(3))
 
@@ -119,7 +119,8 @@ def _warm_objective(activation: str, x: SamplesLike) -> None:
 def warmup(progress: Callable[[str], object] | None = None) -> None:
     """Compile every kernel and store the code in the cache.
 
-    For both precisions, dense and sparse samples, and activations with and without slopes of their own.
+    For both precisions, dense and sparse samples, and the activations that scikit-learn has. The others have kernels of
+    their own, which are compiled when one of them is first used.
 
     Parameters
     ----------
@@ -127,16 +128,16 @@ def warmup(progress: Callable[[str], object] | None = None) -> None:
         Is told what is being compiled, as a short text.
     """
     rows = 64  # more than the few that have a kernel of their own
-    for activation, name in product(("relu", "gelu"), ("float32", "float64")):
+    for name in ("float32", "float64"):
         dtype = np.dtype(name)
         dense = np.ones((rows, 2), dtype=dtype)
         sparse = SparseRows(np.ones(rows, dtype=dtype), np.zeros(rows, dtype=np.int32), np.arange(rows + 1), 2)
         work: dict[str, Callable[[], None]] = {
-            "kernels": partial(_warm_kernels, activation, dtype),
-            "dense samples": partial(_warm_network, activation, dense),
-            "sparse samples": partial(_warm_network, activation, sparse),
-            "lbfgs, dense samples": partial(_warm_objective, activation, dense),
-            "lbfgs, sparse samples": partial(_warm_objective, activation, sparse),
+            "kernels": partial(_warm_kernels, dtype),
+            "dense samples": partial(_warm_network, dense),
+            "sparse samples": partial(_warm_network, sparse),
+            "lbfgs, dense samples": partial(_warm_objective, dense),
+            "lbfgs, sparse samples": partial(_warm_objective, sparse),
         }
         for what, compile_it in work.items():
             if progress is not None:

@@ -14,7 +14,7 @@ from llvmlite import binding as llvm
 from numba import types
 
 from fastbp.compiler.target import TARGET
-from fastbp.kernels.vectors import vmath
+from fastbp.kernels.vectors import elementary, vmath
 from fastbp.kernels.vectors.simd import first_lanes, lanes_of, load, load_where, pointer, store, store_where
 
 FUNCTIONS = ("exp", "log", "tanh", "logistic")
@@ -257,11 +257,11 @@ WRONG_CONSTANTS = {
 def test_a_wrong_constant_is_detected(monkeypatch, case, dtype):
     name, field = case.split("-")
     key = types.float32 if dtype == np.float32 else types.float64
-    constants = vmath._CONSTANTS[key]
+    constants = elementary._CONSTANTS[key]
     value = getattr(constants, field)
     eps = float(np.finfo(dtype).eps)
     wrong = value + 4 * eps if field == "ln2_low" else (value[0] * (1 + 200 * eps), *value[1:])
-    monkeypatch.setitem(vmath._CONSTANTS, key, constants._replace(**{field: wrong}))
+    monkeypatch.setitem(elementary._CONSTANTS, key, constants._replace(**{field: wrong}))
     x = np.linspace(*WRONG_CONSTANTS[case], 20_001).astype(dtype)
     apply = array_form(getattr(vmath, f"v{name}"))
     assert ulp_errors(computed(name, x, apply), exact(name, x)).max() > BOUND
