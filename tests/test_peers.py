@@ -1,4 +1,4 @@
-"""benchmarks.peers: the check can fail, pairs are pairs, a frozen peer rests, and README says what was saved."""
+"""benchmarks.peers: the check can fail, pairs are pairs, a frozen peer rests, and the tables are the saved ones."""
 
 import copy
 import importlib
@@ -317,8 +317,8 @@ class TestReport:
         with pytest.raises(ValueError, match="schema"):
             load_result(path, report.SCHEMA)
 
-    def test_readme_has_what_was_saved(self):
-        text = (ROOT / "README.md").read_text(encoding="utf-8")
+    def test_the_page_has_what_was_saved(self):
+        text = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
         body = text.partition(report.BEGIN)[2].partition(report.END)[0].strip()
         results = [load_result(path, report.SCHEMA) for path in sorted(command.RESULTS.glob("peers-*.json"))]
         by_machine = itertools.groupby(results, lambda result: (result["cpu"], result["llvm_cpu"]))

@@ -1,16 +1,25 @@
-"""README tells the truth: its programs print what it says, its commands exist, its links lead somewhere."""
+"""README and docs: their programs print what they say, their commands exist, their links and names lead somewhere."""
 
 import contextlib
 import importlib.util
 import io
 import re
+import shlex
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = sorted((ROOT / "docs").glob("*.md"))
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *PAGES]
+# The programs of these pages are run by tests of their own.
+TESTED_ELSEWHERE = {
+    "migrating.md": "tests/test_migrating.py",
+    "patching.md": "tests/patching/test_patching.py",
+    "persistence.md": "tests/interop/test_documents.py",
+}
+COMMAND_LINE = "command-line.md"
 
 
 def blocks(language, text=README):
@@ -23,20 +32,65 @@ def marked(name):
     return found.group(1).splitlines()
 
 
-def promised_output(program):
-    """The comments behind calls of print."""
-    return re.findall(r"^print\(.*\)  # (.*)$", program, re.MULTILINE)
+def run(program, page):
+    """Run a program; it must print what the comments after its calls of print say."""
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(compile(program, page, "exec"), {"__name__": "page"})
+    promised = re.findall(r"^ *print\(.*\)  # (.*)$", program, re.MULTILINE)
+    assert printed.getvalue().splitlines() == promised != []
 
 
-@pytest.mark.parametrize("program", blocks("python"), ids=lambda program: program.splitlines()[0])
-def test_programs_print_what_they_say(program, tmp_path, monkeypatch):
+PROGRAMS = [
+    (path.name, program)
+    for path in (ROOT / "README.md", *PAGES)
+    if path.name not in (*TESTED_ELSEWHERE, COMMAND_LINE)
+    for program in blocks("python", path.read_text(encoding="utf-8"))
+]
+
+
+@pytest.mark.parametrize(("page", "program"), PROGRAMS, ids=[page for page, _ in PROGRAMS])
+def test_programs_print_what_they_say(page, program, tmp_path, monkeypatch):
     if "safetensors" in program:
         pytest.importorskip("safetensors")
     monkeypatch.chdir(tmp_path)
-    printed = io.StringIO()
-    with contextlib.redirect_stdout(printed):
-        exec(compile(program, "README.md", "exec"), {"__name__": "readme"})
-    assert printed.getvalue().splitlines() == promised_output(program) != []
+    run(program, page)
+
+
+def test_all_other_programs_are_tested_elsewhere():
+    for page, test in TESTED_ELSEWHERE.items():
+        assert page in (ROOT / test).read_text(encoding="utf-8")
+
+
+def test_the_page_of_the_command_line_can_be_followed(tmp_path, monkeypatch):
+    pytest.importorskip("click")
+    from click.testing import CliRunner
+
+    from fastbp.cli._app import app
+
+    monkeypatch.chdir(tmp_path)
+    rows = [f"{20 + i % 50},{('red', 'green')[i % 2]},{'<=50K' if i % 50 < 30 else '>50K'}" for i in range(200)]
+    for name in ("adult.csv", "new.csv"):
+        Path(name).write_text("\n".join(["age,color,income", *rows]), encoding="utf-8")
+    text = (ROOT / "docs" / COMMAND_LINE).read_text(encoding="utf-8")
+    for line in "\n".join(blocks("sh", text)[:2]).splitlines():
+        done = CliRunner().invoke(app, shlex.split(line)[1:])
+        assert done.exit_code == 0, done.output
+    assert Path("predictions.csv").exists()
+    (program,) = blocks("python", text)
+    run(program, COMMAND_LINE)
+
+
+def test_readme_is_short_and_begins_with_a_program():
+    lines = README.splitlines()
+    assert len(lines) <= 150
+    assert "```python" in lines[:25]
+
+
+def test_the_number_in_readme_is_the_measured_one():
+    results = (ROOT / "docs/results.md").read_text(encoding="utf-8")
+    (mean, *_) = re.findall(r"^\| geometric mean \|[ |]*\*\*([\d.]+)\*\*", results, re.MULTILINE)
+    assert f"**{float(mean):.1f} times as fast** on one thread" in README
 
 
 def test_commands_are_in_the_makefile():

@@ -1,6 +1,6 @@
 """Training steps of fastbp beside those of scikit-learn, PyTorch, torch.compile and JAX.
 
-    python -m benchmarks.peers --write            # all of it, saved, and put into README
+    python -m benchmarks.peers --write            # all of it, saved, and put into docs/results.md
     python -m benchmarks.peers --saved benchmarks/results/peers-*.json --write
 
 benchmarks/README.md says what is measured and how. Needs the extra `bench`; a peer that is not there is left out by
@@ -36,7 +36,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     add("--first", type=int, default=len(WORKLOADS), help="only the first so many of the standard workloads")
     add("--quick", action="store_true", help="a few steps, to see that everything works; the figures mean nothing")
     add("--saved", type=Path, nargs="+", help="measure nothing; take the results in these files")
-    add("--write", action="store_true", help="put table and picture into README and docs/img")
+    add("--write", action="store_true", help="put table and picture into docs/results.md and docs/img")
     options = parser.parse_args(arguments)
     options.threads = options.threads or sorted({1, allowed_cpus()})
     if not all(1 <= threads <= allowed_cpus() for threads in options.threads):
@@ -68,9 +68,9 @@ def run(options: argparse.Namespace, threads: int) -> dict:
 
 def write(results: list[dict]) -> None:
     """Put table and picture where readers see them."""
-    readme = ROOT / "README.md"
-    text = readme.read_text(encoding="utf-8")
-    readme.write_text(put_between(text, report.BEGIN, report.END, report.section(results)), encoding="utf-8")
+    page = ROOT / "docs" / "results.md"
+    text = page.read_text(encoding="utf-8")
+    page.write_text(put_between(text, report.BEGIN, report.END, report.section(results)), encoding="utf-8")
     subprocess.run([sys.executable, "-m", "docs.img.make_peers"], cwd=ROOT, check=True)
 
 

@@ -1,4 +1,4 @@
-"""Results as JSON, as lines for a terminal and as the table in README."""
+"""Results as JSON, as lines for a terminal and as the tables in docs/results.md."""
 
 import datetime
 import json
@@ -15,7 +15,7 @@ from fastbp.machine import describe
 
 SCHEMA = 1
 BEGIN, END = "<!-- peers -->", "<!-- /peers -->"
-PICTURE = "![Ratios to each peer against the width of the network](docs/img/peers.svg)"
+PICTURE = "![Ratios to each peer against the width of the network](img/peers.svg)"
 
 
 def header(threads: int, dtype: str, versions: dict[str, str], missing: dict[str, str]) -> dict:
@@ -133,6 +133,6 @@ def caption(result: dict) -> str:
 
 
 def section(results: list[dict]) -> str:
-    """Return what stands between the marks in README."""
+    """Return what stands between the marks in docs/results.md."""
     parts = [f"{caption(result)}\n\n{table(result)}" for result in results]
     return "\n\n".join([PICTURE, *parts])

@@ -1,4 +1,4 @@
-"""Draw docs/img/step.svg: one training step as fastbp does it. Run ``python docs/img/make_step.py``."""
+"""Draw docs/img/step.svg, the two phases of a training step. Run ``python docs/img/make_step.py``."""
 
 from pathlib import Path
 from xml.sax.saxutils import escape
@@ -14,7 +14,7 @@ BLOCK, GAP = 84, 12  # height of a thread's share of the rows, space between the
 
 
 class Drawing:
-    """SVG elements in the order in which they are painted."""
+    """A list of SVG elements, painted in order."""
 
     def __init__(self):
         self.parts = []
@@ -49,10 +49,10 @@ class Drawing:
 
 
 def row_phase(art):
-    """Both threads carry their rows through all layers, forward and back."""
+    """Draw the two threads, each carrying its rows forward and back through all layers."""
     art.text(ROW_X, 40, "1  Row phase", 19, weight="bold")
-    art.text(ROW_X, 62, "Each thread takes its rows of the minibatch through everything,", 13, GRAY)
-    art.text(ROW_X, 80, "with the old weights. Nobody waits for anybody.", 13, GRAY)
+    art.text(ROW_X, 62, "Each thread takes its rows of the minibatch through all layers,", 13, GRAY)
+    art.text(ROW_X, 80, "with the old weights. No thread waits for another.", 13, GRAY)
     steps = (("gather", "x[order]"), ("forward", "act(x·w + b)"), ("loss", "dz = p - y"), ("backward", "dz·wᵀ ⊙ act'"))
     width, space = 92, 20
     for thread, color in enumerate(THREADS):
@@ -69,7 +69,7 @@ def row_phase(art):
 
 
 def barrier(art, x, name):
-    """A line that both threads must reach."""
+    """Draw a barrier: a line that both threads must reach."""
     bottom = TOP + 2 * BLOCK + GAP
     art.parts.append(
         f"<line x1='{x}' y1='{TOP - 8}' x2='{x}' y2='{bottom + 8}' stroke='{INK}' stroke-width='3' "
@@ -79,7 +79,7 @@ def barrier(art, x, name):
 
 
 def tile_phase(art):
-    """Both threads spend tiles of all weight matrices."""
+    """Draw the weight matrices, each tile in the color of the thread that updates it."""
     art.text(TILE_X, 40, "2  Tile phase", 19, weight="bold")
     art.text(TILE_X, 62, "Each thread takes its tiles of the weights of all layers.", 13, GRAY)
     art.text(TILE_X, 80, "The gradient exists one tile at a time, in L1.", 13, GRAY)
@@ -89,7 +89,7 @@ def tile_phase(art):
         y = TOP + (176 - rows * cell) / 2
         for row in range(rows):
             for column in range(columns):
-                # A thread's tiles are a run of them in the order of the panels, layer after layer.
+                # A thread owns a contiguous range of tiles, counted panel by panel and layer by layer.
                 number = (0, 32, 48)[index] + column * rows + row
                 thread = int(number >= 28)
                 art.box(x + column * cell, y + row * cell, cell - 2, cell - 2, PALE[thread], THREADS[thread], 2)
@@ -97,14 +97,14 @@ def tile_phase(art):
 
 
 def tile_closeup(art):
-    """What happens to one tile."""
+    """Draw what happens to one tile."""
     y = 356
     art.box(ROW_X, y, 880, 72, "#f5f7f9", LINE, 6)
     art.text(ROW_X + 14, y + 24, "One tile:", 13, weight="bold")
     steps = (
         ("dw = hᵀ·dz", "summed over the minibatch"),
         ("+ decay·w, ÷ S", "weight decay, mean"),
-        ("SGD or Adam", "moments and step"),
+        ("optimizer", "moments and step"),
         ("w, and wᵀ", "for the next row phase"),
     )
     width, space = 172, 24
@@ -118,7 +118,7 @@ def tile_closeup(art):
 
 
 def main():
-    """Write the picture beside this file."""
+    """Write step.svg next to this file."""
     art = Drawing()
     row_phase(art)
     barrier(art, 528, "barrier")
