@@ -1,4 +1,4 @@
-"""The examples run, save their pictures, and print the same under scikit-learn's estimators."""
+"""The examples run, save their pictures, and print the same with scikit-learn's estimators."""
 
 import re
 import runpy
@@ -20,7 +20,7 @@ each_example = pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.s
 
 @pytest.fixture
 def run(monkeypatch, capsys):
-    """Return a function that runs a program, and returns what it prints and the pictures that it saves."""
+    """Return a function that runs a program and returns its output and the pictures it saves."""
     matplotlib.use("agg")
 
     def run_here(program, folder, *options):
@@ -47,12 +47,12 @@ def same_figures(ours, theirs):
 
 
 def nearly_same_scores(ours, theirs):
-    """Equal but for the smallest alpha on circles and separable clouds, where L-BFGS amplifies rounding: see README."""
+    """Check that scores agree, except where L-BFGS amplifies rounding errors: see examples/README.md."""
     assert re.sub(r"\d\.\d{3}", "", ours) == re.sub(r"\d\.\d{3}", "", theirs)
     ours, theirs = ([float(score) for score in re.findall(r"\b\d\.\d{3}\b", text)] for text in (ours, theirs))
     assert len(ours) == len(theirs) == 15
     for i, (one, other) in enumerate(zip(ours, theirs, strict=True)):
-        # Samples of 40 that may fall on the other side of the line.
+        # With the smallest alpha on circles and separable data, up to two of 40 samples may change sides.
         assert abs(one - other) * 40 < (2.5 if i in (5, 10) else 0.5)
 
 

@@ -36,7 +36,7 @@ def test_program(number, monkeypatch):
     monkeypatch.setenv("KERAS_BACKEND", "torch")
     names = {"__name__": "migrating"}
     with warnings.catch_warnings():
-        # Other libraries' own warnings, of being imported and of ending by the number of epochs, are not at stake.
+        # Ignore the other libraries' warnings, at import and when they reach the last epoch.
         warnings.simplefilter("ignore")
         for package in OPTIONAL:
             if package in set(imported(program)):
