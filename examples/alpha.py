@@ -1,9 +1,9 @@
-"""Where a network draws the line between two classes, for five strengths of regularization.
+"""The boundary between two classes, for five strengths of regularization.
 
 python examples/alpha.py [--out FOLDER]
 
-A large `alpha` keeps weights small, and the line smooth; with a small one it follows single samples. There are so few
-of them that L-BFGS is the solver to take.
+A large `alpha` keeps the weights small and the boundary smooth. With a small one, the boundary follows single
+samples. L-BFGS is a good solver for so few samples.
 """
 
 import argparse
@@ -24,19 +24,19 @@ DOTS = ListedColormap(["tab:red", "tab:blue"])
 
 
 def separable():
-    """Two clouds of samples that a straight line divides well."""
+    """Return two clouds of samples that a straight line separates well."""
     X, y = make_classification(n_features=2, n_redundant=0, n_informative=2, random_state=0, n_clusters_per_class=1)
     return X + 2 * np.random.RandomState(2).uniform(size=X.shape), y
 
 
 def train(X, y, alpha):
-    """Return a pipeline that scales, and then classifies with two layers of ten units."""
+    """Return a fitted pipeline of a scaler and a network with two hidden layers of ten units."""
     network = MLPClassifier(solver="lbfgs", alpha=alpha, random_state=1, max_iter=2000, hidden_layer_sizes=[10, 10])
     return make_pipeline(StandardScaler(), network).fit(X, y)
 
 
 def draw(ax, X, y, tested, model=None):
-    """Put samples into a picture, and the probabilities of a model behind them."""
+    """Draw the samples, and behind them the probabilities that a model predicts."""
     (x_min, y_min), (x_max, y_max) = X.min(axis=0) - 0.5, X.max(axis=0) + 0.5
     if model is not None:
         columns, rows = np.meshgrid(np.linspace(x_min, x_max, 120), np.linspace(y_min, y_max, 120))
@@ -73,7 +73,7 @@ def main():
     axes[0, 0].set_title("samples", fontsize=13)
     for ax, alpha in zip(axes[0, 1:], ALPHAS, strict=True):
         ax.set_title(f"alpha = {alpha:.2f}", fontsize=13)
-    figure.suptitle("Probability of the blue class; pale dots are samples for testing", fontsize=14)
+    figure.suptitle("Probability of the blue class; pale dots are test samples", fontsize=14)
     figure.savefig(options.out / "alpha.png", dpi=80)
 
 

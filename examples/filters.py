@@ -1,10 +1,10 @@
-"""What the units of a first layer have learned to see in handwritten digits.
+"""What the units of the first layer have learned about handwritten digits.
 
 python examples/filters.py [--out FOLDER]
 
-Column `j` of the first weight matrix belongs to unit `j`, and has a weight for every pixel: it is a picture. A pale one
-belongs to a unit that was hardly trained, one that looks like noise to a network with too little regularization; blots
-and strokes are parts of digits. The digits are those that scikit-learn brings along, of 8 by 8 pixels.
+Column `j` of the first weight matrix has a weight of unit `j` for every pixel, so it can be shown as a picture. A
+pale picture belongs to a unit that was hardly trained. Pictures that look like noise are a sign of too little
+regularization. Spots and strokes are parts of digits. The digits come with scikit-learn, and have 8 by 8 pixels.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from fastbp import MLPClassifier
 
 
 def train(X, y):
-    """Return a network of 40 hidden units after a short training, which is not meant to converge."""
+    """Return a network of 40 hidden units after a short training run that does not converge."""
     model = MLPClassifier(
         hidden_layer_sizes=(40,),
         max_iter=30,
@@ -35,7 +35,7 @@ def train(X, y):
 
 
 def draw(model):
-    """Return a figure with a picture for each hidden unit, all on one scale."""
+    """Return a figure with a picture for each hidden unit, all with the same color scale."""
     filters = model.coefs_[0].T.reshape(-1, 8, 8)
     most = abs(filters).max()
     figure, axes = plt.subplots(5, 8, figsize=(9.6, 5.6), layout="constrained")
@@ -56,7 +56,7 @@ def main():
     X_train, X_test, y_train, y_test = train_test_split(X / 16, y, test_size=0.3, random_state=0)
     model = train(X_train, y_train)
     print(f"loss {model.loss_:.4f} after {model.n_iter_} epochs")
-    print(f"score {model.score(X_train, y_train):.3f} in training, {model.score(X_test, y_test):.3f} elsewhere")
+    print(f"score {model.score(X_train, y_train):.3f} in training, {model.score(X_test, y_test):.3f} on test data")
     draw(model).savefig(options.out / "filters.png", dpi=100)
 
 

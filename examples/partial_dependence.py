@@ -1,13 +1,12 @@
-"""What a regression makes of single features: a network beside boosted trees.
+"""The effect of single features on a regression, for a network and for boosted trees.
 
 python examples/partial_dependence.py [--out FOLDER] [--data CSV]
 
-A thin line is one sample: its prediction while one of its features is varied and the others stay. The thick line is the
-mean of them all, which is called partial dependence. A network is smooth where trees have steps.
+Each thin line is the prediction for one sample while one of its features is varied and the others stay fixed. The
+thick line is their mean, called partial dependence. The network's lines are smooth, those of trees have steps.
 
-The data are the diabetes patients that scikit-learn brings along, or a table: a CSV file with a line of names, whose
-last column is what is to be predicted. Four features are drawn: of those with many values the ones that matter most to
-the network.
+The data are the diabetes patients that come with scikit-learn, or a CSV file with a header line, whose last column is
+the target. Four features are drawn: among those with many values, the ones that matter most to the network.
 """
 
 import argparse
@@ -26,7 +25,7 @@ from fastbp import MLPRegressor
 
 
 def load(path):
-    """Return a frame of features, and the target less its mean."""
+    """Return a frame of features, and the target minus its mean."""
     if path is None:
         X, y = load_diabetes(return_X_y=True, as_frame=True, scaled=False)
     else:
@@ -73,16 +72,15 @@ def draw(models, X, features):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--out", type=Path, default=Path(), help="folder for partial_dependence.png")
-    parser.add_argument("--data", type=Path, help="a table to take in the place of the diabetes data")
+    parser.add_argument("--data", type=Path, help="a CSV file to use instead of the diabetes data")
     options = parser.parse_args()
 
     X, y = load(options.data)
     X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.1, random_state=0)
     models = train(X_train, y_train)
     for name, model in models.items():
-        print(
-            f"{name}: R2 {model.score(X_train, y_train):.3f} in training, {model.score(X_test, y_test):.3f} elsewhere"
-        )
+        trained, tested = model.score(X_train, y_train), model.score(X_test, y_test)
+        print(f"{name}: R2 {trained:.3f} in training, {tested:.3f} on test data")
     found = permutation_importance(models["network"], X_test, y_test, n_repeats=10, random_state=0)
     importance = pd.Series(found.importances_mean, index=X.columns)[X.nunique() > 20].nlargest(4)
     for feature, value in importance.items():

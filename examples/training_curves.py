@@ -1,10 +1,10 @@
-"""How fast the loss falls: momentum, learning rates that shrink, and Adam.
+"""How fast the loss falls with momentum, decreasing learning rates and Adam.
 
 python examples/training_curves.py [--out FOLDER]
 
-Seven ways to take a step, on four small sets of data. Which is quickest depends on the data, and for all of them on
-`learning_rate_init`. A rate that shrinks ("invscaling") is divided by the square root of the number of samples seen:
-here it is soon too small.
+Seven update rules on four small data sets. Which one is fastest depends on the data and on `learning_rate_init`. With
+"invscaling", the learning rate is divided by the square root of the number of samples seen, and here it is soon too
+small.
 """
 
 import argparse
@@ -22,10 +22,10 @@ SGD = {"solver": "sgd", "learning_rate_init": 0.2}
 RULES = {
     "constant rate": {**SGD, "learning_rate": "constant", "momentum": 0},
     "constant, momentum": {**SGD, "learning_rate": "constant", "momentum": 0.9, "nesterovs_momentum": False},
-    "constant, Nesterov's momentum": {**SGD, "learning_rate": "constant", "momentum": 0.9},
-    "shrinking rate": {**SGD, "learning_rate": "invscaling", "momentum": 0},
-    "shrinking, momentum": {**SGD, "learning_rate": "invscaling", "momentum": 0.9, "nesterovs_momentum": False},
-    "shrinking, Nesterov's momentum": {**SGD, "learning_rate": "invscaling", "momentum": 0.9},
+    "constant, Nesterov momentum": {**SGD, "learning_rate": "constant", "momentum": 0.9},
+    "decreasing rate": {**SGD, "learning_rate": "invscaling", "momentum": 0},
+    "decreasing, momentum": {**SGD, "learning_rate": "invscaling", "momentum": 0.9, "nesterovs_momentum": False},
+    "decreasing, Nesterov momentum": {**SGD, "learning_rate": "invscaling", "momentum": 0.9},
     "Adam": {"solver": "adam", "learning_rate_init": 0.01},
 }
 COLORS = ("tab:red", "tab:green", "tab:blue")
@@ -39,7 +39,7 @@ DATA = {
 
 
 def train(X, y, epochs):
-    """Return a network for each rule."""
+    """Return a network for each update rule."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=ConvergenceWarning)
         return {
@@ -56,7 +56,7 @@ def main():
     figure, axes = plt.subplots(2, 2, figsize=(9.6, 7.4), layout="constrained")
     for ax, (name, (X, y)) in zip(axes.ravel(), DATA.items(), strict=True):
         X = MinMaxScaler().fit_transform(X)
-        # Digits are many, so that an epoch has more steps.
+        # There are more digits than other samples, so an epoch has more steps.
         models = train(X, y, epochs=15 if name == "digits" else 400)
         print(f"{name}:")
         for (rule, model), style in zip(models.items(), STYLES, strict=True):
@@ -66,7 +66,7 @@ def main():
         ax.set(xlabel="epoch", ylabel="loss")
         ax.grid(color="0.9")
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
-    figure.suptitle("Loss during training, by the rule that takes the steps", fontsize=14)
+    figure.suptitle("Loss during training, for seven update rules", fontsize=14)
     figure.savefig(options.out / "training_curves.png", dpi=100)
 
 
