@@ -4,7 +4,6 @@ import platform
 import time
 from collections.abc import Callable
 from functools import partial
-from itertools import product
 from pathlib import Path
 
 import numba
@@ -15,6 +14,7 @@ from fastbp import kernels
 from fastbp.compiler.code_cache import cache_folder
 from fastbp.compiler.target import TARGET, cpu_name
 from fastbp.kernels.functions.optimizers import SGD
+from fastbp.kernels.passes.loss import mean_loss
 from fastbp.kernels.tiles.peak import flops_per_round, fma_rounds
 from fastbp.network.optimizer_state import OptimizerState
 from fastbp.network.prediction import predict
@@ -88,6 +88,7 @@ def _warm_kernels(dtype: np.dtype) -> None:
     a = np.ones((2, 2), dtype=dtype)
     b = np.ones(2, dtype=dtype)
     kernels.matmul(a, a)
+    mean_loss("squared_error", a, a)
     kernels.linear(a, a, b)
     kernels.linear_backward(a, a, a)
     state = kernels.LinearState.zeros(a, b, SGD())
@@ -141,5 +142,5 @@ def warmup(progress: Callable[[str], object] | None = None) -> None:
         }
         for what, compile_it in work.items():
             if progress is not None:
-                progress(f"{what}, {activation}, {name}")
+                progress(f"{what}, {name}")
             compile_it()

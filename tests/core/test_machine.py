@@ -24,19 +24,20 @@ import fastbp
 from fastbp import SGD, Adam, kernels, machine
 
 warnings.simplefilter("ignore")
-for dtype, activation in (("float32", "tanh"), ("float64", "tanh"), ("float32", "silu"), ("float64", "silu")):
+for dtype in ("float32", "float64"):
     x = np.random.RandomState(0).standard_normal((200, 8)).astype(dtype)
     y = np.arange(200) % 3
 
     for optimizer in (Adam(), SGD()):
-        net = fastbp.MLP((8, 5, 3), activation=activation, loss="log_loss", dtype=dtype)
+        net = fastbp.MLP((8, 5, 3), activation="tanh", loss="log_loss", dtype=dtype)
         net.fit(x, y, epochs=1, optimizer=optimizer, sample_weight=np.ones(200), n_threads=2).partial_fit(x, y)
         net.predict(x[:3]), net.predict(x, n_threads=2)
+        net.fit(x, y, epochs=1, validation=(x, y))
 
     for samples in (x, scipy.sparse.csr_matrix(x), scipy.sparse.csc_array(x)):
         for solver in ("adam", "sgd", "lbfgs"):
             for kind, targets in ((fastbp.MLPClassifier, y), (fastbp.MLPRegressor, x[:, :2])):
-                model = kind(hidden_layer_sizes=5, activation=activation, solver=solver, max_iter=2)
+                model = kind(hidden_layer_sizes=5, activation="tanh", solver=solver, max_iter=2)
                 model.set_params(early_stopping=solver == "adam").fit(samples, targets)
                 model.predict(samples[:3]), model.predict(samples), model.score(samples, targets)
                 for array in (*model.coefs_, *model.intercepts_):
@@ -46,7 +47,7 @@ for dtype, activation in (("float32", "tanh"), ("float64", "tanh"), ("float32", 
     w, b, dz = np.ones((8, 5), dtype), np.ones(5, dtype), np.ones((200, 5), dtype)
     large = np.ones((300, 300), dtype)
     kernels.matmul(x, w), kernels.matmul(x, x.T), kernels.matmul(large, large)
-    kernels.linear(x, w), kernels.linear(large[:, :8], w, b, activation=activation)
+    kernels.linear(x, w), kernels.linear(large[:, :8], w, b, activation="tanh")
     kernels.linear_backward(dz, x, w)
     for optimizer in (Adam(), SGD()):
         state = kernels.LinearState.zeros(w, b, optimizer)
@@ -74,7 +75,7 @@ def test_the_peak_is_a_speed(dtype):
 
 def test_nothing_is_compiled_after_a_warmup(tmp_path):
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
-    warm = "from fastbp import machine; names = []; machine.warmup(names.append); assert len(set(names)) == 20"
+    warm = "from fastbp import machine; names = []; machine.warmup(names.append); assert len(set(names)) == 10"
     subprocess.run([sys.executable, "-c", warm], env=environment, check=True)
     entries = sorted(path.name for path in tmp_path.rglob("*.nbc"))
     assert entries
