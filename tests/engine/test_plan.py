@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastbp.compiler.target import TARGET
-from fastbp.kernels.passes.layout import BIAS_ROW, DZ, FIRST_TILE, N_IN, N_OUT, TILES, W_ROWS, WT, WT_ROWS, H, W
+from fastbp.kernels.passes.layout import BIAS_ROW, DZ, FIRST_TILE, N_IN, N_OUT, SLOPES, TILES, W_ROWS, WT, WT_ROWS, H, W
 from fastbp.kernels.vectors.types import lanes
 from fastbp.network.plan import make_plan, tile_bounds
 from support.lattice import DTYPES, panel_width
@@ -18,6 +18,7 @@ networks = st.tuples(
     st.integers(1, 300),
     st.sampled_from(DTYPES),
 )
+each_need_of_slopes = pytest.mark.parametrize("slopes", [False, True])
 quick = settings(max_examples=100, deadline=None, derandomize=True)
 
 
@@ -34,11 +35,12 @@ def panels(columns, width):
     return -(-columns // width)
 
 
+@each_need_of_slopes
 @quick
-@given(networks)
-def test_regions_do_not_overlap(network):
+@given(network=networks)
+def test_regions_do_not_overlap(slopes, network):
     sizes, batch, dtype = network
-    plan = make_plan(sizes, batch, np.dtype(dtype))
+    plan = make_plan(sizes, batch, np.dtype(dtype), slopes=slopes)
     width, table = plan.panel_width, plan.table
     assert [*table[:, N_IN], table[-1, N_OUT]] == list(sizes)
     assert_apart(
@@ -53,7 +55,9 @@ def test_regions_do_not_overlap(network):
     panel = plan.row_capacity * width
     activations = [(row[H], row[H] + panels(row[N_IN], width) * panel) for row in table]
     deltas = [(row[DZ], row[DZ] + panels(row[N_OUT], width) * panel) for row in table]
-    assert_apart(activations + deltas, plan.workspace)
+    # The output layer has none.
+    kept = [(row[SLOPES], row[SLOPES] + panels(row[N_OUT], width) * panel) for row in table[:-1]] if slopes else []
+    assert_apart(activations + deltas + kept, plan.workspace)
 
 
 @quick

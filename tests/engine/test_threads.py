@@ -3,6 +3,7 @@
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -24,6 +25,7 @@ from support.networks import (
     open_session,
     train,
 )
+from support.sparse import sparse_of
 
 THREADS = (2, 3, 4, 7)
 
@@ -50,6 +52,20 @@ def test_threads_change_no_bit(dtype, optimizer, rng):
         one = train(problem, make_optimizer(optimizer), 1)
         for threads in THREADS:
             assert_identical(train(problem, make_optimizer(optimizer), threads), one)
+
+
+@pytest.mark.parametrize("activation", HIDDEN)
+@each_dtype
+def test_threads_change_no_bit_of_any_activation(dtype, activation, rng):
+    nr = panel_width(dtype)
+    problem = make_problem(
+        rng, (5, nr + 1, 2 * nr + 1, 3), n=60, batch_size=33, activation=activation, loss="log_loss", dtype=dtype
+    )
+    for given in (problem, replace(problem, x=sparse_of(problem.x))):
+        for optimizer in ("Nesterov", "AdamW"):
+            one = train(given, make_optimizer(optimizer), 1)
+            for threads in (2, 3, 7):
+                assert_identical(train(given, make_optimizer(optimizer), threads), one)
 
 
 def test_more_threads_than_rows_or_tiles(rng):

@@ -167,13 +167,19 @@ def run_sparse(dtype: type, at_end: bool) -> None:
     rng = np.random.default_rng(0)
     for i, (sizes, loss) in enumerate(product(networks(dtype), LOSSES)):
         n = 2 * TARGET.mr + 3 + i % 3
-        problem = make_problem(rng, sizes, n=n, batch_size=TARGET.mr + i % 2, loss=loss, epochs=2, dtype=dtype)
+        keywords = {"batch_size": TARGET.mr + i % 2, "loss": loss, "epochs": 2, "dtype": dtype}
+        problem = make_problem(rng, sizes, n=n, activation=HIDDEN[i % len(HIDDEN)], **keywords)
         guard_problem(problem, at_end)
         problem.x = guarded_rows(problem.x, at_end, (np.int32, np.int64)[i % 2])
         with guarded_allocations(*MODULES, at_end=at_end):
-            result = train(problem, make_optimizer("Adam"), THREADS[i % 2])
+            result = train(problem, make_optimizer(list(OPTIMIZERS)[i % len(OPTIMIZERS)]), THREADS[i % 2])
             outputs = fastbp.network.prediction.predict(
-                problem.weights, problem.biases, problem.x, activation="tanh", output="identity", n_threads=1
+                problem.weights,
+                problem.biases,
+                problem.x,
+                activation=problem.activation,
+                output="identity",
+                n_threads=1,
             )
         assert all(np.isfinite(p).all() for p in result.params)
         assert np.isfinite(outputs).all()
