@@ -8,6 +8,7 @@ import pytest
 from fastbp.compiler.target import TARGET
 from fastbp.kernels.passes.layout import BIAS_ROW, DZ, SLOPES, TILES, WT, H, W
 from fastbp.network.optimizer_state import OptimizerState
+from fastbp.network.spec import Network
 from fastbp.training import engine, session
 from support.bounds import check_reference
 from support.networks import OPTIMIZERS, check_training, make_optimizer, make_problem
@@ -285,6 +286,7 @@ ADAMW_FAULTS = {
 SLOPE_FAULTS = {
     "slopes of the neighbor": (engine, "make_plan", slopes_of_the_neighbor),
     "slopes over the outputs": (engine, "make_plan", slopes_over_the_outputs),
+    "no room for slopes": (Network, "needs_slopes", False),
 }
 
 

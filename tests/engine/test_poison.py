@@ -79,8 +79,9 @@ def test_backward(dtype, optimizer, rng, poison):
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("activation", ["tanh", "gelu", "softplus"])
 @each_dtype
-def test_training(dtype, optimizer, rng, monkeypatch):
+def test_training(dtype, activation, optimizer, rng, monkeypatch):
     make_buffers = Engine._make_buffers
     poisoned = []
 
@@ -95,7 +96,8 @@ def test_training(dtype, optimizer, rng, monkeypatch):
         return buffers
 
     for sizes in [(5, 4), (7, 33, 2), (49, 17, 97, 3), (3, 1, 1)]:
-        problem = make_problem(rng, sizes, n=29, batch_size=13, epochs=2, weighted=True, dtype=dtype)
+        keywords = {"n": 29, "batch_size": 13, "epochs": 2, "weighted": True, "dtype": dtype}
+        problem = make_problem(rng, sizes, activation=activation, **keywords)
         monkeypatch.setattr(Engine, "_make_buffers", make_buffers)
         ref = train(problem, make_optimizer(optimizer))
         monkeypatch.setattr(Engine, "_make_buffers", make_poisoned_buffers)
