@@ -110,11 +110,13 @@ def _assert_same_state(one, other):
     for name in attributes - {"coefs_", "intercepts_"}:
         assert getattr(one, name) == getattr(other, name), name
     assert one._no_improvement_count == other._no_improvement_count
-    moments = [name for name in ("ms", "vs", "velocities") if hasattr(one._optimizer, name)]
+    moments, others = one._optimizer.moments, other._optimizer.moments
     assert moments
+    assert moments.keys() == others.keys()
+    assert one._optimizer.t == other._optimizer.t
     assert one._optimizer.learning_rate == other._optimizer.learning_rate
     pairs = [(one.coefs_, other.coefs_), (one.intercepts_, other.intercepts_)]
-    pairs += [(getattr(one._optimizer, name), getattr(other._optimizer, name)) for name in moments]
+    pairs += [(moments[name], others[name]) for name in moments]
     for arrays, others in pairs:
         for a, b in zip(arrays, others, strict=True):
             np.testing.assert_array_equal(a, b)

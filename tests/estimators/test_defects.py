@@ -215,7 +215,7 @@ def test_training_goes_on_from_what_lbfgs_leaves(small_data, quietly):
 def test_solver_may_change_between_calls_of_partial_fit(small_data, quietly):
     X, y = small_data("regression")
     model = MLPRegressor(solver="sgd", random_state=0).partial_fit(X, y)
-    assert hasattr(model._optimizer, "velocities")
+    assert "velocities" in model._optimizer.moments
     model.set_params(solver="adam").partial_fit(X, y)
     assert model._optimizer.t == 1
 
@@ -286,7 +286,7 @@ def test_kept_gradient_of_the_sum_over_outputs(small_data, quietly):
     for model, outputs in ((one, 1), (three, 3)):
         model.coefs_ = [np.zeros((6, outputs))]
         model.intercepts_ = [np.zeros(outputs)]
-        model._optimizer.velocities = None
+        model._optimizer.moments = {}
     quietly(one.partial_fit, X, y)
     quietly(three.partial_fit, X, np.c_[y, y, y])
     np.testing.assert_allclose(three.coefs_[0], np.repeat(one.coefs_[0], 3, axis=1), rtol=1e-12)

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from fastbp import SGD, Adam, EpochReport, watch
+from fastbp.network.optimizer_state import OptimizerState
 from fastbp.network.prediction import predict
+from fastbp.network.spec import Network, Recipe, Samples
 from fastbp.training.fit import History, Stopping, train
 
 pytestmark = pytest.mark.smoke
@@ -18,21 +20,20 @@ def _network(dtype=float):
     return weights, [np.zeros(4, dtype), np.zeros(1, dtype)]
 
 
-def _run(weights, biases, optimizer=None, history=None, **options):
+def _run(weights, biases, state=None, history=None, **options):
     rng = np.random.RandomState(1)
     x = rng.standard_normal((20, 3)).astype(weights[0].dtype)
+    y, sample_weight = x.sum(axis=1, keepdims=True), options.pop("sample_weight", None)
     settings = {
-        "activation": "tanh",
-        "loss": "squared_error",
-        "weight_decay": 0.0,
-        "batch_size": 6,
         "max_epochs": 4,
         "rng": np.random.RandomState(2),
         "stopping": Stopping(),
         **options,
     }
     history = History() if history is None else history
-    train(weights, biases, optimizer or Adam(0.01), x, x.sum(axis=1, keepdims=True), history=history, **settings)
+    network = Network.of(weights, "tanh", "squared_error")
+    state = state or OptimizerState(Adam(0.01))
+    train(network, weights, biases, state, Samples(x, y, sample_weight), Recipe(6), history=history, **settings)
     return history
 
 
@@ -50,11 +51,11 @@ def test_training_is_in_place_and_recorded():
 
 def test_history_is_carried_on():
     weights, biases = _network()
-    optimizer, rng = Adam(0.01), np.random.RandomState(2)
-    history = _run(weights, biases, optimizer, rng=rng, max_epochs=2)
-    _run(weights, biases, optimizer, history, rng=rng, max_epochs=1)
+    state, rng = OptimizerState(Adam(0.01)), np.random.RandomState(2)
+    history = _run(weights, biases, state, rng=rng, max_epochs=2)
+    _run(weights, biases, state, history, rng=rng, max_epochs=1)
     assert (history.n_iter, history.t, len(history.loss_curve)) == (1, 60, 3)
-    assert optimizer.t == 12
+    assert state.t == 12
 
 
 def test_no_rng_means_no_shuffling():
@@ -85,16 +86,16 @@ def test_infinite_patience():
 
 
 def test_adaptive_schedule_goes_on_with_smaller_steps(capsys):
-    optimizer = SGD(1e-5, schedule="adaptive")
+    state = OptimizerState(SGD(1e-5, schedule="adaptive"))
     history = _run(
         *_network(),
-        optimizer,
+        state,
         stopping=Stopping(tol=1e9, n_iter_no_change=1),
         max_epochs=100,
         verbose=True,
     )
     assert history.stop_reason == "tol"
-    assert optimizer.learning_rate == pytest.approx(1e-5 / 25)
+    assert state.learning_rate == pytest.approx(1e-5 / 25)
     lines = [line for line in capsys.readouterr().out.splitlines() if not line.startswith("Iteration")]
     bad = "Training loss did not improve more than tol=1000000000.000000 for 1 consecutive epochs."
     assert lines == [

@@ -22,7 +22,7 @@ def test_float32_is_close_to_float64(kind, solver, small_data, quietly, deviatio
     assert all(p.dtype == np.float32 for p in [*single.coefs_, *single.intercepts_])
     assert all(p.dtype == np.float64 for p in [*double.coefs_, *double.intercepts_])
     moments = "ms" if solver == "adam" else "velocities"
-    assert all(p.dtype == np.float32 for p in getattr(single._optimizer, moments))
+    assert all(p.dtype == np.float32 for p in single._optimizer.moments[moments])
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16, np.int64])
@@ -56,7 +56,7 @@ def test_training_goes_on_in_the_first_precision(first, small_data, quietly):
     quietly(model.fit, X.astype(first), y)
     quietly(model.fit, X.astype(other), y)
     quietly(model.partial_fit, X.astype(other), y)
-    assert all(p.dtype == first for p in [*model.coefs_, *model.intercepts_, *model._optimizer.ms])
+    assert all(p.dtype == first for p in [*model.coefs_, *model.intercepts_, *model._optimizer.moments["ms"]])
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.int8, bool, object])

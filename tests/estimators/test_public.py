@@ -22,8 +22,8 @@ def test_import_is_cheap():
     assert heavy == []
 
 
-def test_optimizers_and_watch_need_numpy_only():
-    code = "import sys; from fastbp import SGD, Adam, EpochReport, watch; print('numba' in sys.modules)"
+def test_watch_needs_no_compiler():
+    code = "import sys; from fastbp import EpochReport, watch; print('numba' in sys.modules)"
     assert _python(code) == ["False"]
 
 

@@ -74,9 +74,7 @@ def test_parameters_set_by_hand_must_fit_each_other(change, make_pair, fit, smal
     setattr(model, name, [convert(p) if i == layer else p for i, p in enumerate(getattr(model, name))])
     for rows in ROWS:
         for samples in (X[rows], sp.csr_array(X[rows])):
-            with pytest.raises(
-                ValueError, match=r"weights of shape .* and biases of shape .* are no layer of \d+ inputs"
-            ):
+            with pytest.raises(ValueError, match=r"(weights|biases)\[\d\] must "):
                 model.predict(samples)
     for solver in ("adam", "lbfgs"):
         model.set_params(solver=solver, warm_start=True)
@@ -89,7 +87,7 @@ def test_moments_of_another_network(small_data, assert_unchanged):
     model = MLPRegressor(hidden_layer_sizes=(4,)).partial_fit(X, y)
     model.coefs_, model.intercepts_ = [np.ones((6, 400)), np.ones((400, 1))], [np.ones(400), np.ones(1)]
     model.set_params(hidden_layer_sizes=(400,))
-    with assert_unchanged(model, ValueError, r"shape \(6, 4\) stands in the place of one of shape \(6, 400\)"):
+    with assert_unchanged(model, ValueError, r"\[0\] must have shape \(6, 400\), got \(6, 4\)"):
         model.partial_fit(X, y)
 
 
@@ -101,7 +99,7 @@ def test_a_network_made_by_hand_without_a_number_of_features(small_data):
     expected = np.maximum(X @ model.coefs_[0] + 1, 0) @ model.coefs_[1] + 1
     np.testing.assert_allclose(model.predict(X), expected.ravel(), rtol=1e-12)
     for samples in (X[:, :5], np.tile(X[:, :5], (500, 1))):
-        with pytest.raises(ValueError, match=r"shape \(6, 4\) .* no layer of 5 inputs"):
+        with pytest.raises(ValueError, match=r"weights\[0\] must have shape \(5, 4\), got \(6, 4\)"):
             model.predict(samples)
 
 
