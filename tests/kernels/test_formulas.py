@@ -14,6 +14,7 @@ from fastbp.kernels.functions.optimizers import RULE_CODES, RULES
 from fastbp.kernels.tiles import epilogue, update
 from fastbp.kernels.vectors.elementary import exp, log, tanh
 from fastbp.kernels.vectors.simd import first_lanes, lanes_of, load, pointer
+from fastbp.kernels.vectors.types import emit_store
 from support.bounds import assert_within, check_reference, function_error, wide
 from support.error_analysis import CURVATURE, SLOPE_ERROR
 from support.lattice import DTYPES, panel_width
@@ -130,6 +131,36 @@ def test_planted_fault_of_an_activation_is_caught(fault, dtype, monkeypatch):
     check_activation(name, z)
     monkeypatch.setitem(epilogue._ALL, CODES[name], replace(ACTIVATIONS[name], value_and_slope=both))
     with pytest.raises(AssertionError, match=f"of {name}"):
+        check_activation(name, z)
+
+
+def slopes_stored(change: Callable) -> Callable:
+    """Return an `emit_store` that stores every slope as `change` has it: each comes just before its output."""
+    calls = []
+
+    def store(builder, vec, pointer, index, value):
+        calls.append(index)
+        if len(calls) % 2 == 0:
+            emit_store(builder, vec, pointer, index, value)
+        else:
+            change(builder, vec, pointer, index, value)
+
+    return store
+
+
+def of_the_first_vector(builder, vec, pointer, index, value):
+    emit_store(builder, vec, pointer, index.type(0), value)
+
+
+@each_dtype
+@pytest.mark.parametrize("change", [lambda *parts: None, of_the_first_vector], ids=["not at all", "in one place"])
+@pytest.mark.parametrize("name", ["gelu", "tanh"])
+def test_slopes_that_are_not_where_they_belong_are_noticed(name, change, dtype, monkeypatch):
+    z = np.linspace(-30, 30, 2048).astype(dtype)
+    monkeypatch.setattr(epilogue, "emit_store", slopes_stored(emit_store))
+    check_activation(name, z)
+    monkeypatch.setattr(epilogue, "emit_store", slopes_stored(change))
+    with pytest.raises(AssertionError, match=f"slope of {name}"):
         check_activation(name, z)
 
 
