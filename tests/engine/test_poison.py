@@ -56,10 +56,12 @@ def test_a_product_after_another_of_nan(dtype, rng):
 def backward(problem, optimizer):
     x, w, dz = (a.copy() for a in problem)
     b = w[0].copy()
-    results = list(linear_backward(dz, x, w, activation="tanh", weight_decay=0.2))
+    results = list(linear_backward(dz, x, w, x_activation="tanh", weight_decay=0.2))
     settings = make_optimizer(optimizer).optimizer
     state = LinearState.zeros(w, b, settings)
-    results.append(linear_backward_update(dz, x, w, b, state, optimizer=settings, activation="tanh", weight_decay=0.2))
+    results.append(
+        linear_backward_update(dz, x, w, b, state, optimizer=settings, x_activation="tanh", weight_decay=0.2)
+    )
     return [*results, w, b, *state.arrays().values()]
 
 

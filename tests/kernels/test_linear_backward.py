@@ -47,7 +47,7 @@ def test_edge_lattice(dtype, rng):
     for i, (n, n_in, n_out) in enumerate(lattice(dtype)):
         activation = ACTIVATIONS[i % len(ACTIVATIONS)]
         dz, x, w = make(rng, dtype, n, n_in, n_out, activation)
-        comp = linear_backward(dz, x, w, activation=activation, weight_decay=0.3)
+        comp = linear_backward(dz, x, w, x_activation=activation, weight_decay=0.3)
         check_linear_backward(comp, dz, x, w, activation, 0.3)
 
 
@@ -59,7 +59,7 @@ def test_activations(dtype, activation, rng):
     for n in row_sizes(dtype):
         dz, x, w = make(rng, dtype, n, nr + 1, PRIME, activation)
         for decay in (0.0, 0.7):
-            comp = linear_backward(dz, x, w, activation=activation, weight_decay=decay)
+            comp = linear_backward(dz, x, w, x_activation=activation, weight_decay=decay)
             check_linear_backward(comp, dz, x, w, activation, decay)
 
 
@@ -68,7 +68,7 @@ def test_threads_change_no_bit(dtype, rng):
     for n, n_in, n_out in [*lattice(dtype)[::7], (300, 50, 40)]:
         dz, x, w = make(rng, dtype, n, n_in, n_out, "tanh")
         one, *others = [
-            linear_backward(dz, x, w, activation="tanh", weight_decay=0.1, n_threads=threads) for threads in THREADS
+            linear_backward(dz, x, w, x_activation="tanh", weight_decay=0.1, n_threads=threads) for threads in THREADS
         ]
         for other in others:
             for a, b in zip(one, other, strict=True):
@@ -82,14 +82,14 @@ def test_layouts(dtype, layout, rng):
     for n, n_in, n_out in [(9, nr + 1, 3), (PRIME, 5, 2 * nr + 1)]:
         arrays = [LAYOUTS[layout](a) for a in make(rng, dtype, n, n_in, n_out, "tanh")]
         for threads in (1, 2):
-            comp = linear_backward(*arrays, activation="tanh", weight_decay=0.2, n_threads=threads)
+            comp = linear_backward(*arrays, x_activation="tanh", weight_decay=0.2, n_threads=threads)
             check_linear_backward(comp, *arrays, "tanh", 0.2)
 
 
 @each_dtype
 def test_relu_has_derivative_zero_at_zero(dtype):
     x = np.array([[0.0, -0.0, 1.0]], dtype=dtype)
-    dx, _, _ = linear_backward(np.ones((1, 2), dtype), x, np.ones((3, 2), dtype), activation="relu")
+    dx, _, _ = linear_backward(np.ones((1, 2), dtype), x, np.ones((3, 2), dtype), x_activation="relu")
     np.testing.assert_array_equal(dx, [[0, 0, 2]])
 
 
@@ -145,13 +145,13 @@ def check_update(rng, dtype, n, n_in, n_out, optimizer, n_threads=None, comp=lin
     """The fused step against the unfused one: linear_backward, checked against refbp, and refbp's optimizer."""
     dz, x, _ = make(rng, dtype, n, n_in, n_out, "tanh")
     w, b, state, settings_ = start(rng, dtype, n_in, n_out, optimizer)
-    unfused = linear_backward(dz, x, w, activation="tanh", weight_decay=0.4)
+    unfused = linear_backward(dz, x, w, x_activation="tanh", weight_decay=0.4)
     check_linear_backward(unfused, dz, x, w, "tanh", 0.4)
     dx, dw, db = unfused
     before = copy.deepcopy(state)
     ref_params, ref_moments = ref_update(dw, db, w, b, before, optimizer, 1.7)
     old_w = w.copy()
-    keywords = {"activation": "tanh", "weight_decay": 0.4, "batch_weight": 1.7, "n_threads": n_threads}
+    keywords = {"x_activation": "tanh", "weight_decay": 0.4, "batch_weight": 1.7, "n_threads": n_threads}
     comp_dx = comp(dz, x, w, b, state, optimizer=settings_, **keywords)
     np.testing.assert_array_equal(comp_dx, dx, err_msg="dx needs the weights from before the step")
     assert not np.array_equal(old_w, w)
@@ -201,7 +201,7 @@ def with_decayed_biases(dz, x, w, b, state, **keywords):
 
 def with_updated_weights(dz, x, w, b, state, **keywords):
     linear_backward_update(dz, x, w, b, state, **keywords)
-    return linear_backward(dz, x, w, activation=keywords["activation"])[0]
+    return linear_backward(dz, x, w, x_activation=keywords["x_activation"])[0]
 
 
 def with_swapped_moments(dz, x, w, b, state, **keywords):
@@ -218,7 +218,7 @@ def with_transposed_weights(dz, x, w, b, state, **keywords):
 FAULTS = {
     "batch weight": with_arguments(batch_weight=1.0),
     "weight decay": with_arguments(weight_decay=0.0),
-    "activation gradient": with_arguments(activation=None),
+    "activation gradient": with_arguments(x_activation=None),
     "optimizer": with_arguments(optimizer=Adam(0.05, beta_1=0.8, beta_2=0.94, epsilon=1e-6)),
     "step count": with_the_next_step,
     "decayed biases": with_decayed_biases,
@@ -258,7 +258,7 @@ def test_planted_faults_are_caught(dtype, name, rng):
 @each_dtype
 def test_planted_faults_of_the_gradients_are_caught(dtype, rng):
     dz, x, w = make(rng, dtype, 9, 11, 11, "relu")
-    right = linear_backward(dz, x, w, activation="relu", weight_decay=0.3)
+    right = linear_backward(dz, x, w, x_activation="relu", weight_decay=0.3)
     check_linear_backward(right, dz, x, w, "relu", 0.3)
     for i in range(3):
         wrong = [a.copy() for a in right]
@@ -267,10 +267,10 @@ def test_planted_faults_of_the_gradients_are_caught(dtype, rng):
         with pytest.raises(AssertionError):
             check_linear_backward(wrong, dz, x, w, "relu", 0.3)
     for faulty in (
-        linear_backward(dz, x, w, activation=None, weight_decay=0.3),
-        linear_backward(dz, x, w, activation="relu"),
-        linear_backward(dz, x, w.T, activation="relu", weight_decay=0.3),
-        linear_backward(dz[::-1], x, w, activation="relu", weight_decay=0.3),
+        linear_backward(dz, x, w, x_activation=None, weight_decay=0.3),
+        linear_backward(dz, x, w, x_activation="relu"),
+        linear_backward(dz, x, w.T, x_activation="relu", weight_decay=0.3),
+        linear_backward(dz[::-1], x, w, x_activation="relu", weight_decay=0.3),
     ):
         with pytest.raises(AssertionError):
             check_linear_backward(faulty, dz, x, w, "relu", 0.3)

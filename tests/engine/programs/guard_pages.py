@@ -70,7 +70,7 @@ def run_backward(dtype: type, at_end: bool) -> None:
         threads = THREADS[i % 2]
         optimizer = make_optimizer(list(OPTIMIZERS)[i % len(OPTIMIZERS)]).optimizer
         with guarded_allocations(*MODULES, at_end=at_end):
-            dx, dw, db = linear_backward(dz, x, any_w, activation="tanh", weight_decay=0.1, n_threads=threads)
+            dx, dw, db = linear_backward(dz, x, any_w, x_activation="tanh", weight_decay=0.1, n_threads=threads)
             assert np.isfinite(dx).all()
             assert np.isfinite(dw).all()
             np.testing.assert_allclose(db, dz.sum(axis=0), rtol=0.01, atol=1e-4)
