@@ -7,12 +7,12 @@
 `linear_backward_update`   the same, with the optimizer's step in place of dw and db
 =========================  =========================================================================
 
-All take float32 or float64 arrays, run on any number of threads with the same result bit
-by bit, and refuse what does not fit before they touch memory.
+All take float32 or float64 arrays. The results are the same, bit by bit, for any number of
+threads. Arguments are checked before any memory is touched.
 
-The layers below, downwards: `step` (one minibatch of a network) and `predict`; `gemm`,
-`panels`, `epilogue`, `output`, `update`, `transpose` (loops over panels and tiles);
-`microkernel` (the register tile); `vmath` and `simd` (vectors); `barrier` and `atomics`.
+The folders, from the top: `layers` (these functions), `passes` (a training step, prediction),
+`tiles` (loops over panels and tiles, and the microkernel), `vectors` (vector operations and
+elementary functions). `functions` has a record for each activation, loss and optimizer.
 """
 
 from fastbp.kernels.layers.backward import linear_backward, linear_backward_update

@@ -1,4 +1,4 @@
-"""Memory as kernels want it: on cache lines, with elements at whole strides."""
+"""Memory for kernels: aligned to cache lines, with strides that are multiples of the item size."""
 
 import threading
 from collections.abc import Iterator
@@ -9,14 +9,14 @@ import numpy as np
 __all__ = ["addressable", "aligned_zeros", "workspace"]
 
 _ALIGNMENT = 64  # a cache line, and the widest vector
-# Products for which more is needed take so long that fresh pages are nothing beside them.
+# Products that need more take so long that the cost of fresh pages is negligible.
 _MOST_BYTES_KEPT = 1 << 25
 
 _local = threading.local()
 
 
 def aligned_zeros(size: int, dtype: np.dtype) -> np.ndarray:
-    """Return `size` zeros that start on a cache line. The system hands out their pages when they are first touched."""
+    """Return `size` zeros, aligned to a cache line. The system allocates their pages when they are first touched."""
     itemsize = np.dtype(dtype).itemsize
     raw = np.zeros(size + _ALIGNMENT // itemsize, dtype=dtype)
     skip = -raw.ctypes.data % _ALIGNMENT // itemsize
@@ -25,9 +25,9 @@ def aligned_zeros(size: int, dtype: np.dtype) -> np.ndarray:
 
 @contextmanager
 def workspace(size: int, dtype: np.dtype) -> Iterator[np.ndarray]:
-    """Lend `size` elements, with any content, that this thread keeps for its next call.
+    """Lend `size` uninitialized elements, which this thread keeps and reuses in its next call.
 
-    Fresh pages cost as much as a small product. Who asks again meanwhile, a handler of signals say, gets others.
+    Fresh pages cost as much as a small product. A nested call, from a signal handler for example, gets other memory.
     """
     kept = _local.__dict__.pop(dtype.char, None)
     if kept is None or kept.size < size:
@@ -38,7 +38,7 @@ def workspace(size: int, dtype: np.dtype) -> Iterator[np.ndarray]:
 
 
 def addressable(x: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """Return `x` itself where its elements can be reached by whole strides, a copy otherwise."""
+    """Return `x` itself if it is aligned and its strides are multiples of the item size, or a copy."""
     whole = all(stride % dtype.itemsize == 0 for stride in x.strides)
     if x.dtype == dtype and x.flags.aligned and whole:
         return x

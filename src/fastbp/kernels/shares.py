@@ -1,12 +1,12 @@
-"""Work that is split finer than threads, and handed out dynamically.
+"""Dynamic distribution of work: it is split into more shares than threads, and each thread takes the next free one.
 
-Threads start late, by 0.05 ms or by 5 ms, and run at the speed that other programs leave
-them. If each had a fixed part of the work, all would wait for the slowest. So there are
-several shares for each thread, and a thread that is done with one takes the next. No two
-shares have a result in common: which thread takes which share changes no bit.
+Threads may start late, by 0.05 ms or by 5 ms, and other programs may slow them down. If
+each had a fixed part of the work, all would wait for the slowest. So there are several
+shares for each thread, and a thread that has finished one takes the next. No two shares
+write the same result, so the result does not depend on which thread takes which share.
 
-A thread in compiled code calls `begin_shares`, then `next_share` until there is none, and
-then `end_shares`.
+A thread in compiled code calls `begin_shares`, then `next_share` until there is none left,
+and then `end_shares`.
 """
 
 from collections.abc import Callable, Iterable
@@ -21,26 +21,26 @@ from fastbp.threads.pool import Call, count_open, submit
 
 __all__ = ["begin_shares", "end_shares", "next_share", "run_shares", "share_count", "stop_shares"]
 
-# Places in the table. Those that threads write have a cache line of their own.
-NEXT = 0  # the share to be taken next
-WORKING = 16  # threads that may have one
-STOPPED = 32  # set if the rest was given up
-COUNT = 48  # shares
-BOUNDS = 49  # where each begins, and where the last one ends
+# Indices into the table. Those that threads write are on cache lines of their own.
+NEXT = 0  # the next share to take
+WORKING = 16  # number of threads that may hold a share
+STOPPED = 32  # set if the remaining shares were cancelled
+COUNT = 48  # number of shares
+BOUNDS = 49  # where each share begins, and where the last one ends
 
-# Looks at what the other threads do before the caller yields its core: about a tenth of a millisecond.
+# Polls before the caller yields its core: about a tenth of a millisecond.
 _SPINS = 4_000
 
 
 def share_count(units: int, each: int, threads: int) -> int:
-    """Return how many shares `units` of work have.
+    """Return how many shares to split `units` of work into.
 
     Parameters
     ----------
     units : int
-        Rows, say, or panels.
+        Number of rows or panels, for example.
     each : int
-        Shares for each thread, if all are equally fast. Large shares make better use of caches, small ones of threads.
+        Shares per thread. Large shares use caches better, small ones balance the threads better.
     threads : int
     """
     return min(each * threads, units) if threads > 1 else 1
@@ -51,14 +51,14 @@ def run_shares(
 ) -> bool:
     """Call ``work(0, table)``, and ``work(thread, table)`` in idle workers, to take shares from the table.
 
-    The calling thread takes shares until there is none, and waits for the workers that have one. So all is done when
-    this returns, whether workers have helped, failed or come too late.
+    The calling thread takes shares until there is none left, and waits for the workers that hold one. So all work is
+    done when this returns, whether workers helped, failed or started too late.
 
     Parameters
     ----------
     work : callable
     units, each, threads
-        See `share_count`. There are no more workers than CPUs.
+        See `share_count`. There are at most as many workers as CPUs.
     held : iterable
         Arrays that the work reads or writes by their addresses. They stay alive until no worker uses them, even if a
         signal handler raises.
@@ -66,7 +66,7 @@ def run_shares(
     Returns
     -------
     bool
-        Whether all was done: nobody called `stop_shares`.
+        Whether all work was done, that is, `stop_shares` was not called.
     """
     count = share_count(units, each, threads)
     table = np.zeros(BOUNDS + count + 1, dtype=np.int64)
@@ -82,20 +82,20 @@ def run_shares(
         _close(table)
         for call in calls:
             call.withdraw()
-    # A worker that is late holds none of them.
+    # A worker that starts late does not need these arrays.
     arrays.clear()
     return not table[STOPPED]
 
 
 @inner
 def begin_shares(table):
-    """Say that this thread may take shares; `table` is a pointer."""
+    """Register this thread as a taker of shares; `table` is a pointer."""
     atomic_add(table, WORKING, 1)
 
 
 @inner
 def next_share(table):
-    """Take a share. Returns its first unit and its end: 0 and 0 if there is none left."""
+    """Take a share; returns its first unit and its end, or 0 and 0 if there is none left."""
     share = atomic_add(table, NEXT, 1)
     if share >= get(table, COUNT):
         return 0, 0
@@ -104,24 +104,24 @@ def next_share(table):
 
 @inner
 def stop_shares(table):
-    """Leave no share to anyone."""
+    """Cancel all shares that have not been taken."""
     atomic_store(table, STOPPED, 1)
     atomic_store(table, NEXT, get(table, COUNT))
 
 
 @inner
 def end_shares(table):
-    """Say that this thread takes no more."""
+    """Unregister this thread: it takes no more shares."""
     atomic_add(table, WORKING, -1)
 
 
 @jit
 def _close(table):
-    """Leave no share to anyone, and wait until nobody has one."""
+    """Cancel all shares that have not been taken, and wait until no thread holds one."""
     places = pointer(table)
     atomic_store(places, NEXT, get(places, COUNT))
     looks = 0
-    # A thread has said that it may take shares before it took one, and none is left.
+    # Threads register before they take a share, and none is left to take.
     while atomic_load(places, WORKING) != 0:
         pause(looks, _SPINS)
         looks += 1

@@ -1,1 +1,1 @@
-"""What a network is made of, a record each: optimizers."""
+"""Activations, losses and optimizers: one record each."""

@@ -1,10 +1,9 @@
-"""Activations, a record each. To add one, add its record to `_RECORDS`: every list of names comes from there.
+"""Activations, one record each. To add one, add its record to `_RECORDS`: all lists of names are derived from it.
 
-A record has the formulas that become vector code (see `vectors.formula`), and the names by
-which other libraries know the function. The slope is the derivative with respect to z.
-Where it follows from the output, the record says how dz comes from dh and h, and the
-backward pass needs nothing else. All others give value and slope together, and training
-keeps the slopes in a buffer.
+A record holds the formulas that become vector code (see `vectors.formula`) and the
+function's names in other libraries. The slope is the derivative with respect to z. If it
+can be computed from the output h, the record has a formula for dz from dh and h. If not,
+the record computes value and slope together, and training keeps the slopes in a buffer.
 """
 
 import math
@@ -19,24 +18,24 @@ __all__ = ["ACTIVATIONS", "CODES", "ELEMENTWISE", "HIDDEN", "Activation"]
 
 @dataclass(frozen=True)
 class Activation:
-    """A function of each element of a layer's z = x @ w + b.
+    """An activation function: h = act(z), element by element, with z = x @ w + b.
 
     Attributes
     ----------
     name : str
-        What users call it.
+        Public name.
     value : callable
         ``h = value(z)``.
     backward : callable, optional
-        ``dz = backward(dh, h)``, where the slope follows from h.
+        ``dz = backward(dh, h)``, if the slope can be computed from h.
     value_and_slope : callable, optional
-        ``h, slope = value_and_slope(z)``, where it does not.
+        ``h, slope = value_and_slope(z)``, if it cannot.
     hidden : bool
-        Whether hidden layers may have it.
+        Whether hidden layers may use it.
     glorot : float
         f in the bound ``sqrt(f / (n_in + n_out))`` of the initial weights.
     torch : str
-        Name of the module of torch.nn.
+        Name of its module in torch.nn.
     onnx : callable
         ``onnx(add, z)`` returns the name of h in an ONNX graph: ``add(operator, *inputs, **attributes)`` adds a node
         and returns the name of its output; inputs are names or numbers.
@@ -53,7 +52,7 @@ class Activation:
 
     @property
     def needs_slopes(self) -> bool:
-        """Whether training has to keep the slopes, for they cannot be had from the output."""
+        """Whether training has to store the slopes because they cannot be computed from the output."""
         return self.value_and_slope is not None
 
     def both(self, z: Lanes) -> tuple[Lanes, Lanes]:
@@ -70,7 +69,7 @@ def _first(both: Callable[[Lanes], tuple[Lanes, Lanes]]) -> Callable[[Lanes], La
 
 
 def _leaky(z: Lanes, scale: float, below: Callable[[Lanes], tuple[Lanes, Lanes]]) -> tuple[Lanes, Lanes]:
-    """``scale * z`` above 0 and something else below, of which NaN takes the second way."""
+    """``scale * z`` where z > 0, `below` elsewhere; NaN goes through `below`."""
     above = z.compare(">", 0.0)
     h, slope = below(z)
     return above.select(z * scale, h, like=z), above.select(scale, slope, like=z)
@@ -89,7 +88,7 @@ def _exponential_unit(scale: float, alpha: float) -> Callable[[Lanes], tuple[Lan
 
 
 def _logistic_pair(z: Lanes) -> tuple[Lanes, Lanes]:
-    """logistic(z) and logistic(-z), with one exponential and no difference."""
+    """logistic(z) and logistic(-z), from one exponential and without a subtraction."""
     e = exp(-z.magnitude())
     low, high = e / (e + 1.0), 1.0 / (e + 1.0)
     above = z.compare(">", 0.0)
@@ -129,7 +128,7 @@ def _softplus(z: Lanes) -> tuple[Lanes, Lanes]:
 _SELU_SCALE, _SELU_ALPHA = 1.0507009873554804934193349852946, 1.6732632423543772848170429916717
 _ELU, _SELU = _exponential_unit(1.0, 1.0), _exponential_unit(_SELU_SCALE, _SELU_ALPHA)
 
-# ---- the same in ONNX's operators: those that ONNX Runtime has for both precisions ------------------------------
+# ---- the same in ONNX operators, only those that ONNX Runtime supports in both precisions -----------------------
 
 _Add = Callable[..., str]
 
@@ -169,7 +168,7 @@ _RECORDS = (
         onnx=lambda add, z: add("Sigmoid", z),
     ),
     Activation("exp", exp, hidden=False, onnx=lambda add, z: add("Exp", z)),
-    # Softmax works on whole rows (`passes.output`); up to there the layer is z.
+    # Softmax needs whole rows and is applied later, in `passes.output`; here the layer's output is z.
     Activation("softmax", lambda z: z, hidden=False, onnx=lambda add, z: add("Softmax", z, axis=1)),
     # Hendrycks and Gimpel, "Gaussian Error Linear Units (GELUs)", 2016: z Phi(z).
     Activation("gelu", _first(_gelu), value_and_slope=_gelu, torch="GELU", onnx=_onnx_gelu),
@@ -212,7 +211,7 @@ _RECORDS = (
 
 ACTIVATIONS = {record.name: record for record in _RECORDS}
 CODES = {record.name: code for code, record in enumerate(_RECORDS)}
-"""The integers by which compiled code tells them apart."""
+"""The code of each activation in compiled code."""
 
 HIDDEN = tuple(record.name for record in _RECORDS if record.hidden)
 ELEMENTWISE = tuple(record.name for record in _RECORDS if record.name != "softmax")

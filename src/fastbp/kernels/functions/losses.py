@@ -1,4 +1,4 @@
-"""Losses, a record each. To add one, add its record to `_RECORDS`: every list of names comes from there."""
+"""Losses, one record each. To add one, add its record to `_RECORDS`: all lists of names are derived from it."""
 
 import math
 from collections.abc import Callable
@@ -14,28 +14,29 @@ __all__ = ["LOSSES", "LOSS_CODES", "LOSS_RECORDS", "ONE_HOT_LOG_LOSS", "Loss", "
 
 @dataclass(frozen=True)
 class Loss:
-    """A loss of one output, summed over the outputs of a sample, and the activation of the output layer it goes with.
+    """The loss of one output, to be summed over the outputs of a sample, with its output layer's activation.
 
     Attributes
     ----------
     name : str
-        What users call it.
+        Public name.
     output : str
         Activation of the output layer.
     add : callable
-        ``total + loss`` as a function of total, y and the output; added in here, so that the rounding is the record's.
+        ``total + loss`` as a function of total, y and the output. The record does the addition because it affects
+        rounding.
     gradient : callable
         dloss/dz as a function of y and the output.
     factor : float
-        Of the reported loss. The gradient is that of the loss without it.
+        Factor of the reported loss. The gradient does not include it.
     averaged : bool
         Whether the reported loss is the mean over the outputs of a sample, not their sum.
     lowest_target : float
-        y must not be lower.
+        Lower bound of y.
     may_be_infinite : bool
-        Whether an infinite loss leaves gradients and weights in order, so that training goes on.
+        Whether gradients and weights stay finite when the loss is infinite, so that training can continue.
     for_values : bool
-        Whether regressors have it.
+        Whether regressors offer it.
     """
 
     name: str
@@ -54,12 +55,12 @@ class Loss:
 
 
 def _xlogy(x: Lanes, y: Lanes) -> Lanes:
-    """x * log(y), and 0 where x is 0 whatever y is."""
+    """x * log(y), and 0 where x is 0, whatever y is."""
     return x.differs_from(0.0).select(x * log(y), 0.0, like=x)
 
 
 def clip_probability(p: Lanes) -> Lanes:
-    """Emit the probability between eps and 1 - eps, for the reported loss only; NaN stays."""
+    """Clip a probability to [eps, 1 - eps], for the reported loss only; NaN stays NaN."""
     smallest = float(np.finfo(str(p.form.dtype)).eps)
     return p.at_least(smallest).at_most(1.0 - smallest)
 
@@ -86,13 +87,13 @@ _RECORDS = (
     Loss("poisson", "exp", _poisson, lowest_target=0.0, may_be_infinite=True, for_values=True),
     Loss("binary_log_loss", "logistic", _binary_log_loss),
     Loss("log_loss", "softmax", _log_loss),
-    # log_loss where each row of y is a single 1: it is given the number of the class instead, adds up the probability
-    # of that class alone, and takes one logarithm a row (`passes.output`).
+    # log_loss with one-hot y: it gets class numbers instead, sums the probability of the row's class, and takes
+    # one logarithm per row (`passes.output`).
     Loss("one_hot_log_loss", "softmax", lambda total, y, output: y.fma(output, total)),
 )
 
 LOSS_CODES = {record.name: code for code, record in enumerate(_RECORDS)}
-"""The integers by which compiled code tells them apart."""
+"""The code of each loss in compiled code."""
 
 LOSS_RECORDS = dict(enumerate(_RECORDS))
 

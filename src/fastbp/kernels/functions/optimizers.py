@@ -1,8 +1,8 @@
-"""Stochastic optimizers, a record each.
+"""Stochastic optimizers, one record each.
 
-`SGD`, `Adam` and `AdamW` are settings and never change; what a network keeps of one while it
-is trained is a `network.optimizer_state.OptimizerState`. A `Rule` is the arithmetic of a
-step, as formulas that become vector code (see `vectors.formula`).
+`SGD`, `Adam` and `AdamW` are settings and never change. The state of an optimizer during
+training is a `network.optimizer_state.OptimizerState`. A `Rule` is the arithmetic of a step,
+as formulas that become vector code (see `vectors.formula`).
 
 To add an optimizer, add its class, its rule, and the class to `KINDS`.
 """
@@ -47,14 +47,14 @@ class Rule:
     Attributes
     ----------
     settings : tuple of str
-        Names of the numbers that a step depends on.
+        Names of the settings that a step depends on.
     moments : tuple of str
-        Names of what is kept for every weight, at most two.
+        Names of the values kept for every weight, at most two.
     scalars : callable
-        The numbers of step t, from the settings and t: ``scalars(settings, t)``, all float64, `MOST_SCALARS` at most.
+        ``scalars(settings, t)`` returns the numbers that step t uses: float64, at most `MOST_SCALARS`.
     update : callable
-        ``update(scalars, decays, w, g, *moments)`` returns w and the moments after a step. The scalars are filled up to
-        `MOST_SCALARS`, `g` is the gradient, penalty included, and `decays` is 1 for weights and 0 for biases.
+        ``update(scalars, decays, w, g, *moments)`` returns w and the moments after a step. `scalars` is padded to
+        `MOST_SCALARS`, `g` is the gradient with the penalty, and `decays` is 1 for weights and 0 for biases.
     """
 
     settings: tuple[str, ...]
@@ -86,7 +86,7 @@ def _adam_step(scalars: Sequence[Lanes], w: Lanes, g: Lanes, m: Lanes, v: Lanes)
 def _adamw_scalars(settings: Sequence[Lanes], t: Lanes) -> Sequence[Lanes]:
     *settings, weight_decay = settings
     *scalars, epsilon = _adam_scalars(settings, t)
-    # PyTorch adds epsilon to the corrected root: all that changes is epsilon.
+    # PyTorch adds epsilon after the bias correction of the root: only epsilon differs from Adam.
     return *scalars, epsilon * (1.0 - settings[2].power(t)).sqrt(), settings[0] * weight_decay
 
 
@@ -95,7 +95,7 @@ def _adamw_step(scalars: Sequence[Lanes], decays: Lanes, w: Lanes, *rest: Lanes)
 
 
 RULES = {
-    # The gradient itself, for what needs all of it before any weight moves.
+    # Stores the gradient, for steps that need all of it before any weight changes.
     "store": Rule((), ("gradient",), lambda settings, t: (), lambda scalars, decays, w, g, m: (w, g)),
     "sgd": Rule(
         ("learning_rate", "momentum"),
@@ -121,7 +121,7 @@ RULES = {
 }
 
 RULE_CODES = {name: code for code, name in enumerate(RULES)}
-"""The integers by which compiled code tells them apart."""
+"""The code of each rule in compiled code."""
 
 
 def _check(name: str, value: float, *, lowest: float, highest: float, brackets: str) -> float:
@@ -152,16 +152,16 @@ class _Settings:
             object.__setattr__(self, name, value)
 
     def numbers(self, learning_rate: float) -> np.ndarray:
-        """Return the numbers that a step depends on, as compiled code takes them, with the current learning rate."""
+        """Return the settings as the array that compiled code reads, with the current learning rate."""
         values = {**vars(self), "learning_rate": learning_rate}
         return np.array([values[name] for name in RULES[self.rule].settings], dtype=np.float64)
 
     def rate_after_epoch(self, rate: float, time_step: int) -> float:
-        """Return the learning rate after an epoch, from the one before and the samples seen since the first epoch."""
+        """Return the learning rate after an epoch, given the current one and the samples seen since the first epoch."""
         return rate
 
     def rate_after_stagnation(self, rate: float) -> tuple[float | None, str]:
-        """Return the learning rate to go on with when training stagnates, None to stop, and words for the user."""
+        """Return the learning rate to continue with when training stagnates (None to stop), and a message."""
         return None, " Stopping."
 
 
@@ -222,11 +222,11 @@ class SGD(_Settings):
         return "nesterov" if self.nesterov else "sgd"
 
     def rate_after_epoch(self, rate: float, time_step: int) -> float:
-        """Return the learning rate after an epoch, when `time_step` samples were seen; see the schedules."""
+        """Return the learning rate after an epoch, when `time_step` samples were seen; see `schedule`."""
         return self.learning_rate / (time_step + 1) ** self.power_t if self.schedule == "invscaling" else rate
 
     def rate_after_stagnation(self, rate: float) -> tuple[float | None, str]:
-        """Return a smaller learning rate if the schedule is "adaptive", or None to stop, and words for the user."""
+        """Return a smaller learning rate if the schedule is "adaptive" (None to stop), and a message."""
         if self.schedule != "adaptive":
             return None, " Stopping."
         if rate <= _ADAPTIVE_FLOOR:
@@ -284,15 +284,15 @@ class Adam(_Settings):
 
 @dataclass(frozen=True)
 class AdamW(Adam):
-    """Adam with decoupled weight decay: weights shrink by a factor that the gradient's scale has no part in.
+    """Adam with decoupled weight decay: weights shrink by a factor that does not depend on the gradient.
 
     With the gradient ``g`` of a minibatch, for every parameter array ``p`` (m, v and t as in `Adam`)::
 
         p <- p - learning_rate * weight_decay * p     weights only
         p <- p - learning_rate / (1 - beta_1**t) * m / (sqrt(v / (1 - beta_2**t)) + epsilon)
 
-    These are the steps of PyTorch's AdamW, with biases in a group without decay. An L2 penalty on the loss (`alpha` of
-    the estimators, `weight_decay` of `fastbp.MLP.fit`) is another thing, and both may be in use.
+    These are the steps of PyTorch's AdamW, with biases in a group without decay. This decay is not the L2 penalty on
+    the loss (`alpha` of the estimators, `weight_decay` of `fastbp.MLP.fit`); the two can be combined.
 
     Parameters
     ----------
@@ -303,7 +303,7 @@ class AdamW(Adam):
     epsilon : float, default=1e-8
         Added to the denominator, > 0.
     weight_decay : float, default=0.01
-        Share of a weight that a step takes away, divided by the learning rate; >= 0.
+        Each step reduces a weight by the fraction ``learning_rate * weight_decay``; >= 0.
 
     References
     ----------
@@ -324,7 +324,7 @@ Optimizer = SGD | Adam
 KINDS: dict[str, type[SGD] | type[Adam]] = {kind.__name__: kind for kind in (SGD, Adam, AdamW)}
 
 OPTIMIZERS = {kind.__name__.lower(): kind for kind in KINDS.values()}
-"""By the names that estimators know them by."""
+"""The optimizers by their names in the estimators."""
 
 
 def moment_names(kind: str) -> tuple[str, ...]:

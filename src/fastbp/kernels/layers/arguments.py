@@ -1,4 +1,4 @@
-"""Checks of the arrays that callers hand to kernels: everything is refused before any memory is touched."""
+"""Checks of the arrays that callers pass to kernels, made before any memory is touched."""
 
 import numpy as np
 
@@ -31,23 +31,23 @@ def check_matrix(
     dtype: np.dtype | None = None,
     shape: tuple[int | None, int | None] = (None, None),
 ) -> np.ndarray:
-    """Return a 2-D float array whose elements lie at whole strides; a copy only where they do not.
+    """Return an aligned 2-D float array whose strides are multiples of its item size; a copy only if necessary.
 
     Parameters
     ----------
     name : str
-        Of the argument, for the error.
+        Name of the argument, for error messages.
     array : object
-        What the caller passed.
+        Value that the caller passed.
     dtype : dtype, optional
-        That it must have; float32 or float64 otherwise.
+        Required dtype; float32 or float64 if omitted.
     shape : tuple of int or None
-        Lengths that it must have; None where any will do.
+        Required lengths; None for any length.
 
     Raises
     ------
     TypeError, ValueError
-        That name the argument, what was expected and what came.
+        If the array does not fit. The message names the argument, what was expected and what was passed.
     """
     matrix = _check_array(name, array, 2)
     _check_like(name, matrix, dtype, shape)
@@ -64,7 +64,7 @@ def check_vector(name: str, array: object, dtype: np.dtype, length: int) -> np.n
 
 
 def check_output(name: str, array: np.ndarray) -> None:
-    """Refuse an array that cannot be written row by row in place."""
+    """Raise ValueError unless the array can be written in place, row by row."""
     if not array.flags.writeable:
         raise ValueError(f"{name} must be writeable, got a read-only array")
     if not (array.flags.c_contiguous and array.flags.aligned and array.dtype.isnative):
@@ -72,7 +72,7 @@ def check_output(name: str, array: np.ndarray) -> None:
 
 
 def check_disjoint(name: str, array: np.ndarray, others: dict[str, np.ndarray | None]) -> None:
-    """Refuse an output that shares memory with another argument."""
+    """Raise ValueError if an output shares memory with another argument."""
     for other_name, other in others.items():
         if other is not None and np.may_share_memory(array, other):
             raise ValueError(f"{name} must not overlap {other_name}")

@@ -39,7 +39,7 @@ def _check_number(name: str, value: float, lowest: float) -> float:
 
 
 def _renamed(activation: str | None, x_activation: str | None) -> str | None:
-    """Return the value of a parameter that is given under its old name or its new one."""
+    """Return the value of a parameter that was passed under its old or its new name."""
     if activation is None:
         return x_activation
     warnings.warn(
@@ -53,7 +53,7 @@ def _renamed(activation: str | None, x_activation: str | None) -> str | None:
 def _check_results(
     out: Sequence[np.ndarray] | None, shapes: dict[str, tuple[int, ...]], inputs: dict[str, np.ndarray | None]
 ) -> list[np.ndarray]:
-    """Return the arrays of `out`, or new ones; refuse those of other shapes or that overlap something else."""
+    """Return the arrays of `out`, or new ones; raise if a shape is wrong or an array overlaps something else."""
     dtype = next(array.dtype for array in inputs.values() if array is not None)
     if out is None:
         return [np.empty(shape, dtype=dtype) for shape in shapes.values()]
@@ -103,7 +103,8 @@ def linear_backward(
     weight_decay : float
         Added to dw as ``weight_decay * w``: the gradient of ``weight_decay / 2 * sum(w**2)``. Biases are not decayed.
     out : (ndarray, ndarray, ndarray), [write], optional
-        C-contiguous arrays for dx, dw and db, which overlap nothing else. Their old content is never read.
+        C-contiguous arrays for dx, dw and db; they must not overlap each other or another argument. Their old content
+        is never read.
     n_threads : int, optional
         Number of threads; -1 for all CPUs, None to choose by the size. The results are the same, bit by bit, for any
         number.
@@ -133,7 +134,7 @@ def linear_backward(
     shapes = {"dx": x.shape, "dw": w.shape, "db": (w.shape[1],)}
     dx, dw, db = _check_results(out, shapes, {"dz": dz, "x": x, "w": w})
     w = np.ascontiguousarray(w)
-    # Biases are not decayed: what stands in for them is multiplied by 0.
+    # Biases are not decayed: these zeros stand in for them.
     updated = w, np.zeros_like(db), dw, db, None, None
     step = Step(STORE, (0.0,) * MOST_SCALARS, 1.0, weight_decay)
     run_phases(dz, x, w, updated, step, 1, CODES[x_activation or "identity"], n_threads, dx)
@@ -155,7 +156,7 @@ def linear_backward_update(
     n_threads: int | None = None,
     activation: str | None = None,
 ) -> np.ndarray:
-    """Backward pass of a dense layer and one optimizer step on its parameters, without a gradient in memory.
+    """Backward pass of a dense layer and one optimizer step on its parameters, without storing the gradient.
 
     With ``g = (x^T . dz + weight_decay * w) / batch_weight``, and the sum of the rows of dz over `batch_weight` for the
     biases, `w`, `b` and `state` are changed as `optimizer` says (see `fastbp.SGD` and `fastbp.Adam`) while each tile of
@@ -182,9 +183,9 @@ def linear_backward_update(
     weight_decay : float
         Strength of the penalty ``weight_decay / (2 * batch_weight) * sum(w**2)``. Biases are not decayed.
     batch_weight : float
-        Divides the gradient: the number of rows, or the sum of their weights, if dz is that of a sum over rows.
+        Divides the gradient. If dz is the gradient of a sum over rows: their number, or the sum of their weights.
     out : ndarray, (n, n_in), [write], optional
-        C-contiguous array for dx, which overlaps nothing else.
+        C-contiguous array for dx; it must not overlap another argument.
     n_threads : int, optional
         Number of threads; -1 for all CPUs, None to choose by the size. The results are the same, bit by bit, for any
         number.
@@ -199,8 +200,8 @@ def linear_backward_update(
     Raises
     ------
     TypeError, ValueError
-        As `linear_backward`, and if what is to be written is not writeable, not contiguous, or overlaps something else.
-        Nothing has been changed then.
+        As `linear_backward`, and if an array that would be written is read-only, not contiguous, or overlaps another.
+        Nothing is changed then.
     """
     x_activation = _renamed(activation, x_activation)
     dz, x, _ = _check_inputs(dz, x, w, x_activation)

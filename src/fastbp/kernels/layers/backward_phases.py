@@ -1,7 +1,7 @@
 """The phases of a dense layer's backward pass on plain arrays, which `backward` calls.
 
-They are those of a training step, for one layer and without a network around it: rows first
-(dx, with the old weights), then tiles (dw, applied at once or stored).
+They are the phases of a training step, for a single layer: first rows (dx, with the old
+weights), then tiles (dw, applied at once or stored).
 """
 
 import math
@@ -38,7 +38,7 @@ class _Shape(NamedTuple):
 
 
 class _Operands(NamedTuple):
-    """Addresses, and strides in elements (row, column) where an operand may have any."""
+    """Addresses of the operands, and strides in elements (row, column) of those that may have any."""
 
     dz: int
     dz_strides: tuple[int, int]
@@ -49,7 +49,7 @@ class _Operands(NamedTuple):
 
 
 class _Targets(NamedTuple):
-    """Addresses of what a tile of the gradient changes: matrices (n_in, n_out) and vectors (n_out,), contiguous."""
+    """Addresses of the arrays that the update writes: contiguous matrices (n_in, n_out) and vectors (n_out,)."""
 
     w: int
     b: int
@@ -69,13 +69,13 @@ class _Panels(NamedTuple):
 
 @jit
 def scalars_of_step(rule, settings, t):
-    """The numbers of step `t`."""
+    """The numbers that step `t` uses."""
     return step_scalars(rule, pointer(settings), t)
 
 
 @jit
 def _transpose_phase(shape, operands, panels, shares):
-    """What one thread packs of w^T, in panels."""
+    """Pack one thread's part of w^T into panels."""
     like, table = pointer(panels.transposed), pointer(shares)
     width = panel_width(like)
     w, (row, column) = address_pointer(operands.w, like), operands.w_strides
@@ -92,7 +92,7 @@ def _transpose_phase(shape, operands, panels, shares):
 
 @inner
 def _rows(shape, operands, panels, scratch, dx, stride, first, end, activation, kc):
-    """Rows ``first:end`` (multiples of MR but for the last) of the packed operands, and of dx."""
+    """Pack rows ``first:end`` of the operands and compute those of dx; both are multiples of MR except at the end."""
     like = pointer(scratch)
     width = panel_width(like)
     x, dz = pointer(panels.x), pointer(panels.dz)
@@ -116,7 +116,7 @@ def _rows(shape, operands, panels, scratch, dx, stride, first, end, activation, 
 
 @jit
 def _row_phase(shape, operands, panels, scratch, dx, stride, shares, activation, kc):
-    """What one thread does of the packed operands' rows, and of dx."""
+    """One thread's part of the row phase: pack rows of the operands, and compute dx."""
     table = pointer(shares)
     begin_shares(table)
     first, end = next_share(table)
@@ -128,7 +128,7 @@ def _row_phase(shape, operands, panels, scratch, dx, stride, shares, activation,
 
 @inner
 def _update(rows, vectors, columns, n_out, scratch, step, moments, decays, w, m, v):
-    """Fetch a tile of the weights and moments, apply the gradient in `scratch` to it, and write it back."""
+    """Load a tile of weights and moments, apply the gradient in `scratch` to it, and write it back."""
     tile = MR * panel_width(scratch)
     w_tile, m_tile, v_tile = at(scratch, tile), at(scratch, 2 * tile), at(scratch, 3 * tile)
     pack_rows(rows, columns, w, 0, n_out, 1, w_tile, 0)
@@ -146,7 +146,7 @@ def _update(rows, vectors, columns, n_out, scratch, step, moments, decays, w, m,
 
 @inner
 def _tiles(shape, panels, targets, scratch, stride, first, end, step, moments):
-    """Tiles of MR rows of dw from tile row `first` to `end`; the one after the last row of dw is db."""
+    """Compute the tiles of dw, MR rows each, from tile row `first` to `end`; the last tile row is db."""
     acc = pointer(scratch)
     width = panel_width(acc)
     x, dz = pointer(panels.x), pointer(panels.dz)
@@ -182,7 +182,7 @@ def _tiles(shape, panels, targets, scratch, stride, first, end, step, moments):
 
 @jit
 def _tile_phase(shape, panels, targets, scratch, stride, shares, step, moments):
-    """What one thread does of dw and db."""
+    """One thread's part of the tile phase: dw and db."""
     table = pointer(shares)
     begin_shares(table)
     first, end = next_share(table)

@@ -1,7 +1,7 @@
 """Matrix product and dense layer on plain arrays: `matmul` and `linear`.
 
-The weights are packed into panels on the way in, the samples are read as they lie, and
-the result leaves its panel tile by tile, while it is in cache.
+The weights are packed into panels first. The samples are read in place. The result is
+computed in a panel and copied out tile by tile, while it is in cache.
 """
 
 import math
@@ -24,9 +24,9 @@ from fastbp.threads.budget import choose_threads
 
 __all__ = ["linear", "matmul"]
 
-# Rows of x that are taken at a time (MC): as many as fill a quarter of an L2 of 2 MB, but so many that the panels of w
-# are worth reading again. Panels of w that are packed at a time: a single one is read in short pieces, a page or more
-# apart. And the block of the sum (KC, rounded down to whole panels).
+# Rows of x processed at a time (MC): as many as fill a quarter of an L2 of 2 MB, but enough to be worth re-reading the
+# panels of w. Panels of w packed at a time: packing a single one would read short pieces, a page or more apart. And
+# the block of the sum (KC, rounded down to whole panels).
 _BLOCK_BYTES = 1 << 19
 _MC = 192
 _GROUP_BYTES = 1 << 20
@@ -39,19 +39,19 @@ IDENTITY = CODES["identity"]
 
 @jit
 def _linear_shares(workspace, x, w, bias, out, shape, strides, shares, by_rows, keep, blocks, smooth, activation):
-    """What one thread does of ``out = act(x . w + bias)``.
+    """One thread's part of ``out = act(x . w + bias)``.
 
     Parameters
     ----------
     workspace : array, [write]
-        A panel of the result, the panels of w.
+        Room for a panel of the result and the panels of w.
     x, w, bias, out : int
         Addresses; `bias` is 0 if there is none, and the rows of x are contiguous.
     shape : (m, k, n)
     strides : (x row, w row, w column)
         In elements; `out` is C-contiguous.
     shares : array, [read+write]
-        See `shares`; of tiles of rows `by_rows`, otherwise of panels of columns.
+        Table of shares, see `shares`: of row tiles if `by_rows`, of column panels otherwise.
     by_rows : bool
     keep : bool
         Whether packed panels of w are kept for the next rows.
@@ -96,7 +96,7 @@ def _linear_shares(workspace, x, w, bias, out, shape, strides, shares, by_rows, 
                     target = at(b, place * k * width)
                     pack_rows(k, end - first, weights, first * strides[2], strides[1], strides[2], target, k * width)
                 if bias != 0:
-                    # A whole vector of biases may reach beyond their array: they are copied like any other row.
+                    # A whole vector could reach beyond the array of biases: they are packed like any other row.
                     pack_rows(1, columns, address_pointer(bias, like), first, 0, 1, no_bias, 0)
                 code = activation if bias != 0 or activation != IDENTITY else -1
                 target = at(result, row * n + first)
@@ -111,9 +111,10 @@ def _linear_shares(workspace, x, w, bias, out, shape, strides, shares, by_rows, 
 
 @inner
 def _panel(k, columns, a, a_stride, w, c, rows, kc, bias, smooth, activation, target, row_stride):
-    """One panel of the result, from rows of x and a packed panel of w to `target`; `activation` -1 leaves out the bias.
+    """Compute one panel of the result in `target` from rows of x and a packed panel of w.
 
-    Written out tile by tile, the result's cache lines are fetched while the next tile is computed.
+    With `activation` -1 there is no bias either. The result is written tile by tile, so that its cache lines are
+    fetched while the next tile is computed.
     """
     parts = panel_parts(columns, 0, a)
     width = panel_width(a)
@@ -150,7 +151,7 @@ def _linear(
     by_rows = row_tiles >= 4 * count or row_tiles >= w_panels
     mc = min(max(_MC, _BLOCK_BYTES // (k * dtype.itemsize) // MR * MR), row_tiles * MR)
     group = min(max(1, _GROUP_BYTES // (k * width * dtype.itemsize)), w_panels)
-    # Fewer rows than mc at a time would wait for the panels of w, which come from afar again.
+    # With fewer rows than mc at a time, re-reading the panels of w from memory would dominate.
     each = math.ceil(m / (count * mc)) if by_rows else _SHARES
     keep = each > 1 if by_rows else m > mc
     units = row_tiles if by_rows else w_panels
@@ -168,7 +169,7 @@ def _linear(
 
 
 def _check_out(out: np.ndarray | None, m: int, n: int, inputs: dict[str, np.ndarray | None]) -> np.ndarray:
-    """Return `out`, or a new array; refuse one of another shape or that overlaps an input."""
+    """Return `out`, or a new array; raise if `out` has another shape or overlaps an input."""
     dtype = next(array.dtype for array in inputs.values() if array is not None)
     if out is None:
         return np.empty((m, n), dtype=dtype)
@@ -187,7 +188,7 @@ def linear(
     out: np.ndarray | None = None,
     n_threads: int | None = None,
 ) -> np.ndarray:
-    """Dense layer, bias and activation applied while the product is in cache.
+    """Dense layer; bias and activation are applied while the product is in cache.
 
     .. math:: out = act(x \\cdot w + b)
 

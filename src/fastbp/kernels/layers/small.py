@@ -1,8 +1,8 @@
-"""Products so small that the way in decides: nothing is packed, and few questions are asked.
+"""Small matrix products, where the overhead of the call dominates: nothing is packed, and little is checked.
 
 A product of 64 x 64 matrices takes five microseconds; looking up the address of an
-array takes two. So arrays go into compiled code as they are, provided that they are
-what most arrays are, and the tiles read and write them in place.
+array takes two. So common arrays (contiguous, aligned, one float type) are passed to
+compiled code directly, and the tiles read and write them in place.
 """
 
 import numpy as np
@@ -30,7 +30,7 @@ def _overlap(p, size, q, length):
 def _multiply(a, b, out):
     """out := a . b, C-contiguous matrices.
 
-    Returns False, and does nothing, where they are not small, do not fit each other or overlap.
+    Returns False, and does nothing, if they are not small, do not fit each other, or overlap.
     """
     rows, k = a.shape
     columns = b.shape[1]
@@ -52,18 +52,18 @@ def _multiply(a, b, out):
 
 
 def small_matmul(a: np.ndarray, b: np.ndarray, out: np.ndarray | None) -> np.ndarray | None:
-    """Return a . b, or None where the arguments are not small, contiguous, writeable matrices of one float type.
+    """Return a . b, or None unless the arguments are small, contiguous matrices of one float type, `out` writeable.
 
-    What is wrong with the arguments, if anything is, is found out by whoever takes them then.
+    None does not mean that the arguments are valid: the caller then has to check them.
     """
-    # Compiled code asks for everything but the types, which are what it is compiled for.
+    # Compiled code checks everything but the types, for which it is compiled.
     if type(a) is not _ndarray or type(b) is not _ndarray or not a.flags.carray or not b.flags.carray:
         return None
     dtype = a.dtype
     if b.dtype is not dtype or (dtype is not _FLOAT32 and dtype is not _FLOAT64) or a.ndim != 2 or b.ndim != 2:
         return None
     if out is None:
-        if a.shape[1] != b.shape[0]:  # what does not fit may want any amount of memory
+        if a.shape[1] != b.shape[0]:  # mismatched shapes could ask for any amount of memory
             return None
         out = np.empty((a.shape[0], b.shape[1]), dtype)
     elif type(out) is not _ndarray or not out.flags.carray or out.dtype is not dtype or out.ndim != 2:

@@ -1,4 +1,4 @@
-"""What an optimizer remembers about one dense layer, for `linear_backward_update`."""
+"""Optimizer state of one dense layer, for `linear_backward_update`."""
 
 from dataclasses import dataclass, field
 from typing import Self
