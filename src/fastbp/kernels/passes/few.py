@@ -1,7 +1,7 @@
-"""Forward pass of a few rows, on weights as they lie.
+"""Forward pass of a few rows, without packing the weights.
 
-Packing the weights is worth it where many rows use them. For a single row it would be
-most of the work: every weight is used once.
+Packing the weights pays if many rows use them. For a single row it would be most of the
+work: every weight is used once.
 """
 
 from fastbp.compiler.jit import inner, jit
@@ -30,21 +30,21 @@ from fastbp.kernels.vectors.simd import (
 __all__ = ["address", "few_rows_workspace", "predict_few_rows"]
 
 SOFTMAX = CODES["softmax"]
-# A tile takes as long for a single row as for MR, and about as long as that many rows one by one.
+# A tile takes equally long for one row and for MR rows, and about as long as this many rows one by one.
 ROWS_OF_A_TILE = 3
 
 
 @jit
 def address(array):
-    """Address of the first element of `array`: a sixth of the time of ``array.ctypes.data``."""
+    """Address of the first element of `array`, in a sixth of the time of ``array.ctypes.data``."""
     return address_of(pointer(array))
 
 
 def few_rows_workspace(sizes: tuple[int, ...], width: int) -> tuple[int, int]:
-    """Return how many elements MR rows of the widest layer take, and how many the workspace of `predict_few_rows`.
+    """Return the number of elements of MR rows of the widest layer, and of the workspace of `predict_few_rows`.
 
-    It holds such rows twice, a layer's input and its output, and the scratch of the output layer. Panels are `width`
-    wide.
+    The workspace holds MR rows twice (a layer's input and its output) and the scratch of the output layer. Panels are
+    `width` wide.
     """
     rows = MR * max(-(-size // width) * width for size in sizes[1:])
     return rows, 2 * rows + output_scratch(sizes[-1], width)
@@ -52,7 +52,7 @@ def few_rows_workspace(sizes: tuple[int, ...], width: int) -> tuple[int, int]:
 
 @inner
 def _row_times_matrix(k, columns, a, w, c, c_panel):
-    """c := a . w for a single row: the weights are read once, from the first to the last, nothing is computed in vain.
+    """c := a . w for a single row: the weights are read once, in memory order, and no padding is computed.
 
     The sum over k is that of `gemm_tile`, term by term.
     """
@@ -61,7 +61,7 @@ def _row_times_matrix(k, columns, a, w, c, c_panel):
         store(c, column_offset(j, c_panel, c), zeros(c))
     whole = k // 4 * 4
     for i in range(0, whole, 4):
-        # Four rows at a time: c is read and written once for them.
+        # Four rows of w at a time, so that c is read and written once for all four.
         w0, w1 = at(w, i * columns), at(w, (i + 1) * columns)
         w2, w3 = at(w, (i + 2) * columns), at(w, (i + 3) * columns)
         x0, x1 = splat(get(a, i), c), splat(get(a, i + 1), c)
@@ -99,7 +99,7 @@ def _layer(smooth, code, k, columns, a, a_stride, rows, w, bias, c, c_stride, c_
         if not apart:
             inside = first_lanes(columns - first - (vectors - 1) * lanes, c)
             gemm_tile_in_place(vectors, k, a, a_stride, rows, at(w, first), columns, z, c_stride, inside)
-        # The padding of a row belongs to it: whole vectors may be written.
+        # Rows are padded to whole vectors, so whole vectors may be written.
         bias_activation_panel(smooth, code, columns - first, z, None, c_stride, at(bias, first), 0, rows)
 
 
@@ -110,19 +110,19 @@ def predict_few_rows(places, sizes, smooth, activation, output, x, x_row, worksp
     Parameters
     ----------
     places : array of int64, (2 * layers,), [read]
-        Addresses of the weights and of the biases of each layer, C-contiguous arrays.
+        For each layer, the addresses of its weights and biases, C-contiguous arrays.
     sizes : array of int64, (layers + 1,), [read]
-        Units.
+        Units of the input and of each layer.
     smooth : None or True
         See `views.NetworkView`.
     activation, output : int
         Codes of the activations of the hidden layers and of the output layer.
     x : int
-        Address of the samples, [read], whose columns lie next to each other and whose rows lie `x_row` elements apart.
+        Address of the samples, [read]; rows are contiguous and `x_row` elements apart.
     workspace : array, [write]
         `few_rows_workspace` elements.
     half : int
-        Elements of it that MR rows of a layer take.
+        Elements of the workspace that MR rows of a layer take.
     result : array, (n, n_out), [write]
         C-contiguous.
     """
@@ -138,7 +138,7 @@ def predict_few_rows(places, sizes, smooth, activation, output, x, x_row, worksp
             columns = sizes[layer + 1]
             c = at(work, layer % 2 * half)
             w, bias = address_pointer(places[2 * layer], work), address_pointer(places[2 * layer + 1], work)
-            if layer < layers - 1:  # as rows, for they are read along the rows next
+            if layer < layers - 1:  # as rows: the next layer reads along the rows
                 c_stride, c_panel, code = panel_count(columns, c) * width, width, activation
             else:  # as panels
                 c_stride, c_panel, code = width, MR * width, output

@@ -1,8 +1,9 @@
-"""Columns of the layout table, in which compiled code finds the parts of a layer.
+"""Columns of the layout table: where compiled code finds the parts of each layer.
 
-All weights of a network share one buffer in panel order, their moments two more of the
-same shape, the transposed weights another; activations and deltas of a minibatch share
-a workspace. Offsets count elements from the start of the buffer that is named.
+All weights of a network share one buffer in panel order. Their moments have two more
+buffers of the same layout, and the transposed weights have another. The activations and
+deltas of a minibatch share a workspace. Offsets count elements from the start of the
+buffer named.
 """
 
 from llvmlite import ir
@@ -45,7 +46,7 @@ COLUMNS = 13
 def entry(typingctx, table, layer, column):
     """Element of the table, given as a pointer to int64.
 
-    An intrinsic, for each column is a constant, and a function would be translated anew for each of them.
+    An intrinsic: the columns are constants, and an ordinary function would be compiled once for each of them.
     """
     if table.dtype != types.int64:
         return None

@@ -1,4 +1,4 @@
-"""The mean loss of outputs that are there already, for validation."""
+"""The mean loss of given outputs, for validation."""
 
 import numpy as np
 
@@ -33,7 +33,7 @@ def mean_loss(loss: str, y: np.ndarray, output: np.ndarray) -> float:
     ----------
     loss : str
     y, output : ndarray, (n, n_outputs) [read]
-        Targets and what the network gives for them.
+        Targets, and the network's outputs.
     """
     if y.shape != output.shape or y.ndim != 2 or y.size == 0:
         raise ValueError(f"y and output must be matrices of one shape, got {y.shape} and {output.shape}")

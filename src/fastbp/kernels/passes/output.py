@@ -1,9 +1,9 @@
-"""The output layer: softmax, loss, and dz = (output - y) * weight in the output's place.
+"""The output layer: softmax, loss, and dz = gradient * weight, which overwrites the output.
 
 Output layers are narrow: a row of three classes fills three lanes of sixteen, and its
-maximum and its sum run across lanes. So NR rows at a time are turned over, into a block
-whose lanes are rows and whose rows are output units: each exponential then serves as
-many rows as there are lanes, and maxima and sums run from one vector to the next.
+maximum and sum run across lanes. So NR rows at a time are transposed, into a block whose
+lanes are rows and whose rows are output units. Each vector exponential then serves as many
+rows as there are lanes, and maxima and sums combine whole vectors.
 """
 
 from llvmlite import ir
@@ -40,32 +40,32 @@ __all__ = ["add_loss", "loss_gradient_rows", "output_scratch", "softmax_rows"]
 def output_scratch(columns: int, width: int) -> int:
     """Return how many elements of scratch an output layer of `columns` units needs, with panels `width` wide.
 
-    They are NR x NR squares: the outputs with rows as lanes, one for each panel; the targets of some columns, likewise;
-    rows that are about to be turned over or have been; and two rows of NR: losses and weights.
+    They form NR x NR squares: one for each panel of the transposed outputs, one for transposed targets of some columns,
+    one for rows before or after transposition; and two rows of NR for losses and weights.
     """
     return (-(-columns // width) + 2) * width * width + 2 * width
 
 
 @inner
 def _scratch_square(columns, scratch, number):
-    """Square `number` behind those of the output: 0 for targets, 1 for rows, 2 (not whole) for losses and weights."""
+    """Square `number` after those of the outputs: 0 for targets, 1 for rows, 2 (only two rows) for losses, weights."""
     width = panel_width(scratch)
     return at(scratch, (panel_count(columns, scratch) + number) * width * width)
 
 
 @inner
-def _turn_output(columns, z, stride, height, turned):
-    """The `height` rows at `z` of a panel matrix as columns: turned[c * NR + r] = z[r, c]."""
+def _transpose_output(columns, z, stride, height, transposed):
+    """Transpose the `height` rows at `z` of a panel matrix: transposed[c * NR + r] = z[r, c]."""
     width, lanes = panel_width(z), lanes_of(z)
     for column in range(0, columns, lanes):
         source = at(z, column_offset(column, stride, z))
         for row in range(0, height, MR):
-            transpose_tile(1, at(source, row * width), at(turned, column * width + row))
+            transpose_tile(1, at(source, row * width), at(transposed, column * width + row))
 
 
 @inner
-def _turn_targets(first, columns, y, order, height, live, rows, turned):
-    """Targets from column `first` on, a vector of them, as columns; rows from `live` on are zeros."""
+def _transpose_targets(first, columns, y, order, height, live, rows, transposed):
+    """Transpose one vector's width of target columns, from `first` on; rows from `live` on become zeros."""
     width = panel_width(y)
     inside = first_lanes(columns - first, y)
     for row in range(live):
@@ -73,12 +73,12 @@ def _turn_targets(first, columns, y, order, height, live, rows, turned):
     for row in range(live, height):
         store(rows, row * width, zeros(y))
     for row in range(0, height, MR):
-        transpose_tile(1, at(rows, row * width), at(turned, row))
+        transpose_tile(1, at(rows, row * width), at(transposed, row))
 
 
 @inner
 def _look_up_classes(y, order, live, height, classes):
-    """Classes of `height` rows; those from `live` on have none."""
+    """Look up the classes of `height` rows; rows from `live` on get -1, which is no class."""
     for row in range(live):
         put(classes, row, get(y, get(order, row)))
     for row in range(live, height):
@@ -87,7 +87,7 @@ def _look_up_classes(y, order, live, height, classes):
 
 @inner
 def _mark_classes(first, count, classes, vectors, targets):
-    """One-hot targets of `count` columns from `first` on, as columns."""
+    """Write the transposed one-hot targets of `count` columns from `first` on."""
     width, lanes = panel_width(targets), lanes_of(targets)
     for v in range(0, vectors * lanes, lanes):
         own = load(classes, v)
@@ -97,14 +97,14 @@ def _mark_classes(first, count, classes, vectors, targets):
 
 
 @inner
-def _return_output(columns, turned, height, rows, z, stride):
-    """The reverse of `_turn_output`, by way of `rows`; padding becomes 0."""
+def _restore_output(columns, transposed, height, rows, z, stride):
+    """Undo `_transpose_output`, with `rows` as scratch; padding becomes 0."""
     width, lanes = panel_width(z), lanes_of(z)
     vectors = (height + lanes - 1) // lanes
     for panel in range(panel_count(columns, z)):
         left = min(columns - panel * width, width)
         for column in range(0, left, MR):
-            transpose_tile(vectors, at(turned, (panel * width + column) * width), at(rows, column))
+            transpose_tile(vectors, at(transposed, (panel * width + column) * width), at(rows, column))
         for row in range(height):
             place = at(z, panel * stride + row * width)
             for j in range(0, left, lanes):
@@ -113,7 +113,7 @@ def _return_output(columns, turned, height, rows, z, stride):
 
 @inner
 def _softmax_columns(columns, z, vectors):
-    """z := exp(z - max z) / sum exp(z - max z), rows as lanes."""
+    """z := exp(z - max z) / sum exp(z - max z), on a transposed block."""
     width, lanes = panel_width(z), lanes_of(z)
     for v in range(0, vectors * lanes, lanes):
         top = load(z, v)
@@ -139,14 +139,14 @@ def softmax_rows(columns, z, stride, scratch, first_row, end_row):
     for row in range(first_row, end_row, width):
         height = min(width, end_row - row)
         block = at(z, row * width)
-        _turn_output(columns, block, stride, height, scratch)
+        _transpose_output(columns, block, stride, height, scratch)
         _softmax_columns(columns, scratch, (height + lanes - 1) // lanes)
-        _return_output(columns, scratch, height, rows, block, stride)
+        _restore_output(columns, scratch, height, rows, block, stride)
 
 
 @intrinsic
 def add_loss(typingctx, loss, total, y, output):
-    """The losses of single elements added to `total`, and dz, a vector each; see `functions.losses`."""
+    """Add the losses of a vector of elements to `total`; returns the sum and dz. See `functions.losses`."""
 
     def codegen(context, builder, sig, args):
         before, form = builder.block, FORMATS[output.dtype]
@@ -171,7 +171,7 @@ def add_loss(typingctx, loss, total, y, output):
 
 @intrinsic
 def _clipped_log(typingctx, p):
-    """The logarithm of probabilities, clipped first."""
+    """The logarithm of clipped probabilities."""
 
     def codegen(context, builder, sig, args):
         return elementary.log(clip_probability(Lanes(builder, p, args[0], FORMATS[p.dtype]))).value
@@ -181,7 +181,7 @@ def _clipped_log(typingctx, p):
 
 @inner
 def _loss_gradient_columns(loss, columns, output, y, sums, factors, vectors):
-    """dz of some columns in the place of their output, rows as lanes; adds to the rows' losses (see `add_loss`)."""
+    """Overwrite some columns of a transposed output with dz, and add to the rows' losses (see `add_loss`)."""
     width, lanes = panel_width(output), lanes_of(output)
     for v in range(0, vectors * lanes, lanes):
         total, factor = load(sums, v), load(factors, v)
@@ -194,7 +194,7 @@ def _loss_gradient_columns(loss, columns, output, y, sums, factors, vectors):
 
 @inner
 def _store_losses(loss, scale, sums, factors, vectors, live, losses):
-    """The losses of rows, from the sums over their columns."""
+    """Write the losses of rows, from the sums over their columns."""
     lanes = lanes_of(sums)
     if loss == ONE_HOT_LOG_LOSS:
         for v in range(0, vectors * lanes, lanes):
@@ -221,9 +221,9 @@ def loss_gradient_rows(
     end_row,
     rows,
 ):
-    """Losses of a minibatch's rows, and dz = gradient * weight in the place of the output.
+    """Compute the losses of a minibatch's rows, and overwrite the output with dz = gradient * weight.
 
-    Softmax, where the loss is one of its, is taken here: until then the output is z.
+    If the output layer's activation is softmax, it is applied here first: until then the output is z.
 
     Parameters
     ----------
@@ -236,7 +236,7 @@ def loss_gradient_rows(
     columns : int
         Width of the output layer.
     output : pointer, [read+write]
-        Panel matrix of the outputs (of z where softmax belongs to the loss), then of dz.
+        Panel matrix of the outputs (of z if the activation is softmax), then of dz.
     stride : int
         Elements from one panel to the next.
     y : pointer, [read]
@@ -253,10 +253,10 @@ def loss_gradient_rows(
     first_row, end_row : int
         Multiples of MR.
     rows : int
-        Rows of the minibatch; those of the last tile may lie beyond and have no targets.
+        Rows of the minibatch. Rows of the last tile beyond that have no targets.
     """
     width, lanes = panel_width(output), lanes_of(output)
-    targets, turning = _scratch_square(columns, scratch, 0), _scratch_square(columns, scratch, 1)
+    targets, row_square = _scratch_square(columns, scratch, 0), _scratch_square(columns, scratch, 1)
     sums = _scratch_square(columns, scratch, 2)
     factors = at(sums, width)
     for row in range(first_row, end_row, width):
@@ -264,7 +264,7 @@ def loss_gradient_rows(
         live = min(height, rows - row)
         vectors = (height + lanes - 1) // lanes
         block = at(output, row * width)
-        _turn_output(columns, block, stride, height, scratch)
+        _transpose_output(columns, block, stride, height, scratch)
         if softmax:
             _softmax_columns(columns, scratch, vectors)
         for v in range(0, vectors * lanes, lanes):
@@ -274,14 +274,14 @@ def loss_gradient_rows(
             for r in range(live):
                 put(factors, r, get(weights, get(order, row + r)))
         if loss == ONE_HOT_LOG_LOSS:
-            _look_up_classes(y, at(order, row), live, vectors * lanes, turning)
+            _look_up_classes(y, at(order, row), live, vectors * lanes, row_square)
         for column in range(0, columns, lanes):
             count = min(lanes, columns - column)
             if loss == ONE_HOT_LOG_LOSS:
-                _mark_classes(column, count, turning, vectors, targets)
+                _mark_classes(column, count, row_square, vectors, targets)
             else:
-                _turn_targets(column, columns, y, at(order, row), height, live, turning, targets)
+                _transpose_targets(column, columns, y, at(order, row), height, live, row_square, targets)
             part = at(scratch, column * width)
             _loss_gradient_columns(loss, count, part, targets, sums, factors, vectors)
         _store_losses(loss, scale, sums, factors, vectors, live, at(losses, row))
-        _return_output(columns, scratch, height, turning, block, stride)
+        _restore_output(columns, scratch, height, row_square, block, stride)

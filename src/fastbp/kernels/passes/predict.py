@@ -30,13 +30,13 @@ from fastbp.kernels.vectors.simd import (
 __all__ = ["predict_shares"]
 
 SOFTMAX = CODES["softmax"]
-# Rows of x are fetched from memory while those so far in front of them are computed.
+# How many rows ahead of the computation rows of x are fetched from memory.
 FETCHED_AHEAD = 4 * MR
 
 
 @inner
 def _fetch_rows(columns, source, row_stride, first_row, end_row):
-    """Fetch some columns of a few rows: nearer to each other than a page, they are no stream to the machine."""
+    """Prefetch some columns of a few rows; the hardware does not recognize rows less than a page apart as a stream."""
     line = line_of(source)
     for row in range(first_row, end_row):
         start = at(source, row * row_stride)
@@ -47,7 +47,7 @@ def _fetch_rows(columns, source, row_stride, first_row, end_row):
 
 @inner
 def _all_finite(columns, source, row_stride, rows):
-    """Whether there is neither NaN nor infinity in some columns of a few rows: 0 times either is NaN."""
+    """Whether some columns of a few rows hold neither NaN nor infinity (0 times either is NaN)."""
     lanes = lanes_of(source)
     nothing = zeros(source)
     total = nothing
@@ -65,10 +65,10 @@ def _all_finite(columns, source, row_stride, rows):
 
 @inner
 def _first_layer(net, weights, work, x, x_row, rows, following):
-    """Forward pass of the first layer from rows of x as they lie, without a copy of them in panels.
+    """Forward pass of the first layer, reading rows of x in place rather than from a packed copy.
 
-    `following` rows come after these: the next few are fetched while some are computed. Returns whether all elements
-    of the rows are finite, which is quickly found out while they are at hand.
+    `following` rows come after these; the next few are prefetched meanwhile. Returns whether all elements of the rows
+    are finite: the check is cheap while they are in cache.
     """
     finite = True
     width = panel_width(work)
@@ -99,9 +99,9 @@ def _first_layer(net, weights, work, x, x_row, rows, following):
 
 @inner
 def _forward(net, weights, work, x, x_row, x_column, sparse, order, rows, following):
-    """Forward pass of the first `rows` rows of `x`, or of the sparse samples, but for softmax.
+    """Forward pass of the first `rows` rows of `x`, or of the sparse samples, without softmax.
 
-    Returns whether they are finite, as far as that is found out: where the elements of a row lie side by side.
+    Returns whether the rows are finite. This is checked only if rows are contiguous, and True otherwise.
     """
     finite = True
     padded = (rows + MR - 1) // MR * MR
@@ -121,7 +121,7 @@ def _forward(net, weights, work, x, x_row, x_column, sparse, order, rows, follow
 
 @inner
 def _write_outputs(net, work, scratch, rows, targets):
-    """Outputs of a chunk, out of its panels."""
+    """Copy the outputs of a chunk from panels to the result."""
     output = at(work, entry(net.table, net.layers - 1, DZ))
     n_out = entry(net.table, net.layers - 1, N_OUT)
     stride = net.row_capacity * panel_width(work)
@@ -134,7 +134,7 @@ def _write_outputs(net, work, scratch, rows, targets):
 def predict_shares(
     network, params, workspace, scratch, x, x_row, x_column, samples, order, result, shares, only_finite
 ):
-    """What one thread does of the outputs of all rows of `x`.
+    """One thread's part of the outputs for all rows of `x`.
 
     Parameters
     ----------
@@ -143,21 +143,21 @@ def predict_shares(
     params : array, [read]
         Weights in panel order.
     workspace : array, [write]
-        Activations of a chunk; not shared with other threads.
+        Room for the activations of a chunk; not shared with other threads.
     scratch : array, (plan.scratch,), [write]
-        Likewise.
+        Not shared with other threads.
     x : int
         Address of the samples, [read]; `x_row` and `x_column` are their strides in elements.
     samples : SparseSamples or None, [read]
-        Sparse samples, in the place of those.
+        Sparse samples, used instead of `x`.
     order : array of int64, (batch,), [read]
         0, 1, 2, ...
     result : array, (n, n_out), [write]
         C-contiguous.
     shares : array, [read+write]
-        Shares of the chunks; see `shares`.
+        Table of the shares of chunks; see `shares`.
     only_finite : bool
-        Stop all threads at rows that are not.
+        Stop all threads if a row is not finite.
     """
     net = view_network(network)
     weights, work, numbers = pointer(params), pointer(workspace), pointer(order)

@@ -1,8 +1,8 @@
-"""The row phase of a step: a thread takes its rows of the minibatch through everything.
+"""The row phase of a step: each thread computes everything that belongs to its rows of the minibatch.
 
-Gather, forward through all layers, loss and output delta, deltas of all hidden layers. It
-reads the old weights only and writes its own rows only, so it needs no synchronization,
-however deep the network is.
+That is: gather, forward pass through all layers, loss and output delta, deltas of all
+hidden layers. A thread only reads the old weights and only writes its own rows, so no
+synchronization is needed, however deep the network is.
 """
 
 from fastbp.compiler.jit import inner
@@ -26,7 +26,7 @@ SOFTMAX = CODES["softmax"]
 
 @inner
 def forward_rows(network, params, workspace, slopes, first_layer, first_row, end_row):
-    """Forward pass of some rows of the minibatch through the layers, but for softmax, which works on whole rows.
+    """Forward pass of some rows of the minibatch through the layers, without softmax, which needs whole rows.
 
     `first_row` and `end_row` are multiples of MR. Slopes are written unless `slopes` is None.
     """
@@ -99,9 +99,9 @@ def _backward_rows(network, transposed, workspace, slopes, first_row, end_row):
 
 @inner
 def _first_layer(network, view, sparse, order, rows, following, row, stop):
-    """Take the samples of some rows of the minibatch, and sparse ones through the first layer, too.
+    """Gather the samples of some rows of the minibatch; sparse ones go straight through the first layer.
 
-    Returns the layer that comes next.
+    Returns the number of the next layer.
     """
     if sparse is not None:
         slopes = slopes_of(network.smooth, view.workspace)
@@ -118,9 +118,9 @@ def _first_layer(network, view, sparse, order, rows, following, row, stop):
 
 @inner
 def row_phase(network, view, sparse, order, rows, following, control, thread, n_threads):
-    """This thread's share of the `rows` rows of a minibatch, a chunk at a time.
+    """Compute this thread's share of the `rows` rows of a minibatch, a chunk at a time.
 
-    `following` rows come after these in `order`: those of the next minibatch are fetched meanwhile.
+    `following` rows come after these in `order`: those of the next minibatch are prefetched meanwhile.
     """
     table = network.table
     last = network.layers - 1

@@ -1,15 +1,15 @@
-"""Sparse samples as the input of the first layer: what is zero is neither stored nor multiplied.
+"""Sparse samples as the input of the first layer: zeros are neither stored nor multiplied.
 
 Row i of x holds ``values[e]`` in column ``indices[e]`` for e from ``starts[i]`` to
-``starts[i + 1]``. Both products of the layer are then weighted sums of few rows of a
-panel:
+``starts[i + 1]`` (exclusive). Both products of the layer are then weighted sums of a few
+rows of a panel:
 
 - forward, ``z_i = sum(values[e] * w[indices[e]])`` over the elements of row i;
 - dW, ``dw_k = sum(values[e] * dz[row of e])`` over the elements of column k in the
-  minibatch. For this one the minibatch is sorted by columns, by every thread those
+  minibatch. For this product the minibatch is sorted by columns; each thread sorts the
   columns that its tiles need.
 
-Nothing as wide as x is dense but the weights themselves.
+Apart from the weights, nothing dense is as wide as x.
 """
 
 from typing import NamedTuple
@@ -48,14 +48,14 @@ class SparseSamples(NamedTuple):
     ----------
     values : float32 or float64, (elements,)
     indices : int32 or int64, (elements,)
-        Column of each.
+        Column of each element.
     starts : int64, (n + 1,)
         First element of each row, and the end.
     column_starts : int64, (threads, n_in + 2)
-        Of the elements sorted by a thread, the first in each column.
+        For each thread, the first element of each column among those it has sorted.
     column_rows, column_values : (threads, most)
-        What it has sorted: rows of the minibatch, of the type of `indices`, and values. `most` is as many as the rows
-        of a block can hold.
+        The sorted elements: their rows in the minibatch (of the type of `indices`) and their values. `most` is the
+        largest number of elements that the rows of a block can have.
     """
 
     values: np.ndarray
@@ -68,7 +68,7 @@ class SparseSamples(NamedTuple):
 
 @inner
 def view_samples(samples, thread):
-    """Pointers to the samples and to a thread's own room; None for None."""
+    """Pointers to the samples and to the thread's own sorting space; None for None."""
     if samples is None:
         return None
     return SparseSamples(
@@ -83,7 +83,7 @@ def view_samples(samples, thread):
 
 @inner
 def samples_from(samples, row):
-    """The samples from a row on; None for None."""
+    """The samples starting at a row; None for None."""
     if samples is None:
         return None
     return SparseSamples(
@@ -139,7 +139,7 @@ def first_layer_rows(network, params, workspace, slopes, samples, order, rows, f
 
 @inner
 def _columns_of_tiles(network, first_tile, end_tile, p):
-    """First and last but one column of x that the tiles ``first_tile:end_tile`` of the network have to do with."""
+    """The range (first, end) of columns of x that the tiles ``first_tile:end_tile`` of the network need."""
     table = network.table
     tiles = entry(table, 0, TILES)
     first, end = tiles - 1, 0
@@ -153,9 +153,10 @@ def _columns_of_tiles(network, first_tile, end_tile, p):
 
 @inner
 def sort_by_columns(network, samples, order, rows, first_tile, end_tile, p):
-    """Sort the elements of a block's rows by columns, those columns that the tiles ``first_tile:end_tile`` need.
+    """Sort the elements of a block's rows by column, for the columns that the tiles ``first_tile:end_tile`` need.
 
-    Counting sort: within a column rows stay in order, so that sums do not depend on who needs which columns.
+    This is a counting sort: within a column rows stay in order, so sums do not depend on how columns are divided among
+    threads.
     """
     first, end = _columns_of_tiles(network, first_tile, end_tile, p)
     starts = samples.column_starts
@@ -169,7 +170,7 @@ def sort_by_columns(network, samples, order, rows, first_tile, end_tile, p):
                 put(starts, column + 2, get(starts, column + 2) + 1)
     for column in range(first + 2, end + 2):
         put(starts, column, get(starts, column) + get(starts, column - 1))
-    # Now starts[k + 1] is where column k begins. Filling moves it on to where column k + 1 does.
+    # Now starts[k + 1] is where column k begins. Filling column k advances it to where column k + 1 begins.
     for row in range(rows):
         sample = get(order, row)
         for element in range(get(samples.starts, sample), get(samples.starts, sample + 1)):

@@ -1,13 +1,13 @@
 """One minibatch of training: two phases with a barrier after each.
 
-1. Row phase (`rows`). A thread takes a share of the minibatch's rows through everything:
-   gather, forward through all layers, loss and output delta, deltas of all hidden layers.
-2. Tile phase (`tile_phase`). A thread takes a share of the tiles of all weight matrices, and
-   for each of them computes the gradient and updates the weights.
+1. Row phase (`rows`). Each thread processes a share of the minibatch's rows: gather, forward
+   pass through all layers, loss and output delta, deltas of all hidden layers.
+2. Tile phase (`tile_phase`). Each thread processes a share of the tiles of all weight
+   matrices: it computes the gradient of a tile and updates the weights.
 
-No sum is split between threads and every order of summation is fixed by the network
-alone, so the result is the same, bit by bit, for any number of threads. The deltas use the
-weights from before the update because of the barrier between the phases.
+No sum is split between threads, and the network alone fixes the order of every sum. So the
+result is the same, bit by bit, for any number of threads. The barrier between the phases
+makes sure that the deltas are computed with the old weights.
 """
 
 from fastbp.compiler.jit import inner, jit
@@ -52,7 +52,7 @@ def _train_minibatch(
 ):
     """Train one minibatch; `tiles` are the first tile of this thread, the end, and the number of threads.
 
-    Returns whether a stop was requested, in which case no weight has moved, and for thread 0 the mean loss times rows.
+    Returns whether a stop was requested (then no weight has changed), and in thread 0 the mean loss times rows.
     """
     first_tile, end_tile, n_threads = tiles
     total, inverse_weight = 0.0, 1.0 / batch_weight
@@ -63,7 +63,7 @@ def _train_minibatch(
         row_phase(net, view, sparse, rows_of_block, block.rows, left, control, thread, n_threads)
         if barrier(control, n_threads):
             return True, 0.0
-        # The count is read here, for all threads have seen here that thread 0 is done with the minibatch before.
+        # Read the count only now: after this barrier, thread 0 has certainly finished the previous minibatch.
         scalars = step_scalars(rule, settings, get(control, STEP_COUNT) + 1)
         step = Step(rule, scalars, inverse_weight, weight_decay)
         tile_phase(net, view, sparse, rows_of_block, block, step, first_tile, end_tile, thread)
@@ -111,7 +111,7 @@ def _train_steps(network, buffers, data, samples, rule, settings, weight_decay, 
             if thread == 0:
                 buffers.totals[0] += loss
                 control[STEP_COUNT] += 1
-        # All have read the control array when thread 0 goes back to Python to write the next slice into it.
+        # Thread 0 returns to Python, which writes the next slice into the control array: all must have read it first.
         barrier(places, n_threads)
         if thread == 0:
             return
@@ -119,12 +119,12 @@ def _train_steps(network, buffers, data, samples, rule, settings, weight_decay, 
 
 @jit
 def train_steps(network, buffers, data, samples, rule, settings, weight_decay, tile_bounds, control, thread):
-    """Train the minibatches that the control array names; all threads of a run call this.
+    """Train the minibatches named in the control array; all threads of a run call this.
 
     Thread 0 returns after one slice of minibatches. The others wait for the next slice, until a shutdown is requested.
 
-    Denormal numbers count as 0 meanwhile: the first moments of units that have died decay into them and stay there, and
-    every operation on one costs a hundred.
+    Denormal numbers count as 0 meanwhile. Otherwise the first moments of dead units would decay into them and stay
+    there, and an operation on a denormal takes about a hundred cycles.
 
     Parameters
     ----------
@@ -132,11 +132,11 @@ def train_steps(network, buffers, data, samples, rule, settings, weight_decay, t
     buffers : Buffers, [read+write]
     data : Data, [read]
     samples : SparseSamples or None, [read]
-        Sparse samples, which take the place of those in `data`.
+        Sparse samples, used instead of those in `data`.
     rule : int
         Code of a rule of `functions.optimizers`.
     settings : array of float64, [read]
-        The numbers that its steps depend on.
+        Settings of the rule.
     weight_decay : float
     tile_bounds : array of int64, (threads + 1,), [read]
         First tile of each thread, and the end.
@@ -168,9 +168,10 @@ def transpose_weights(network, params, transposed):
 def update_weights(network, buffers, data, rule, settings, step_count):
     """Apply the gradient in ``buffers.gradient`` to all weights: the update of a step, without the phases before it.
 
-    With `train_steps` and the rule "store", which leaves a minibatch's gradient in ``buffers.moment_1``, it makes up a
-    step that is not fused, for what needs the whole gradient first: clipping by its norm, sums over several minibatches
-    or machines. The penalty is part of the gradient already. Denormal numbers count as 0, as in `train_steps`.
+    This is the second half of an unfused step. The first half is `train_steps` with the rule "store", which leaves a
+    minibatch's gradient in ``buffers.moment_1``. Anything that needs the whole gradient goes in between: clipping by
+    its norm, or sums over several minibatches or machines. The gradient already includes the penalty. Denormal numbers
+    count as 0, as in `train_steps`.
 
     Parameters
     ----------

@@ -1,10 +1,10 @@
 """The tile phase of a step: gradient and update of a thread's tiles of all weight matrices.
 
-A tile of dW = H^T dZ is summed over the whole minibatch (`gradient_tile`, `bias_gradient`)
-and applied at once (`update_weights`, `update_biases`): L2 penalty, optimizer, new
-weights, their transpose. The gradient is never a matrix in memory. The same two parts can
-run one after the other, with all of the gradient in memory in between
-(`step.train_steps` with the rule "store", then `step.update_weights`).
+A tile of dW = H^T dZ is summed over the whole minibatch (`_weight_gradient`, `_bias_tile`)
+and applied at once (`_update_weights`, `_update_biases`): L2 penalty, optimizer, new
+weights, their transpose. The gradient is never stored as a matrix. The two parts can also
+run one after the other, with the whole gradient in memory in between (`step.train_steps`
+with the rule "store", then `step.update_weights`).
 """
 
 from fastbp.compiler.jit import inner
@@ -24,7 +24,7 @@ STORE = RULE_CODES["store"]
 
 @inner
 def transpose_weights_tile(table, layer, panel, row, vectors, w, transposed):
-    """Write the transpose of the MR rows at `w`, which begin at `row` of a panel of the layer's weights."""
+    """Write the transpose of the MR rows at `w`: rows ``row:row + MR`` of a panel of the layer's weights."""
     width = panel_width(w)
     place = entry(table, layer, WT) + row // width * entry(table, layer, WT_ROWS) * width + row % width
     transpose_tile(vectors, w, at(transposed, place + panel * width * width))
@@ -46,7 +46,7 @@ def _weight_gradient(network, view, sparse, layer, row, columns, rows, dz, acc):
 
 @inner
 def _carry(view, block, rows, vectors, place, acc):
-    """Add a tile to that of the blocks before it; returns whether the gradient is complete, and in `acc`."""
+    """Add a tile to the sum over the previous blocks; returns whether `acc` now holds the complete gradient."""
     starts, ends = block.begin == 0, block.begin + block.rows == block.minibatch
     if not (starts and ends):
         carry_tile(rows, vectors, acc, at(view.gradient, place), starts, ends)
@@ -77,7 +77,7 @@ def _update_biases(view, vectors, place, acc, step):
 
 @inner
 def _weight_tiles(network, view, sparse, layer, panel, first, end, block, acc, step):
-    """Tiles of dW in one panel, each from the product to the new weights; `first` and `end` count tiles of MR rows."""
+    """Compute and apply the tiles ``first:end`` of dW in one panel, of MR rows each."""
     table = network.table
     width = panel_width(acc)
     columns = entry(table, layer, N_OUT) - panel * width
@@ -99,7 +99,7 @@ def _weight_tiles(network, view, sparse, layer, panel, first, end, block, acc, s
 
 @inner
 def _bias_tile(network, view, layer, panel, block, acc, step):
-    """The biases of one panel: their gradient is the sum of the rows of dz."""
+    """Compute and apply the gradient of one panel's biases: the sum of the rows of dz."""
     table = network.table
     width = panel_width(acc)
     vectors = panel_vectors(entry(table, layer, N_OUT), panel, acc)
@@ -118,9 +118,9 @@ def _bias_place(table, layer, panel, width):
 
 @inner
 def _tiles_of_panel(table, layer, panel, first, end):
-    """Those of the tiles ``first:end`` of all layers that are in a panel: the first, the end, and the panel's number.
+    """Return which tiles of a panel are among the tiles ``first:end`` of all layers: the first and the end.
 
-    The last tile of a panel is that of its biases.
+    Also returns the number of tiles in a panel; the last one holds the biases.
     """
     tiles = entry(table, layer, TILES)
     base = entry(table, layer, FIRST_TILE) + panel * tiles
@@ -129,9 +129,9 @@ def _tiles_of_panel(table, layer, panel, first, end):
 
 @inner
 def tile_phase(network, view, sparse, order, block, step, first, end, thread):
-    """Gradient and update of the tiles ``first:end`` of all layers.
+    """Compute the gradient of the tiles ``first:end`` of all layers, and apply it.
 
-    Of a minibatch in several blocks, all but the last only add to its gradient. `order` holds the rows of the block.
+    If a minibatch has several blocks, all but the last only add to its gradient. `order` holds the rows of the block.
     """
     table = network.table
     acc = at(view.scratch, thread * network.scratch)
@@ -147,7 +147,7 @@ def tile_phase(network, view, sparse, order, block, step, first, end, thread):
 
 @inner
 def apply_gradient(network, view, step):
-    """The update alone: apply a gradient in `view.gradient`, laid out as the weights, to all of them."""
+    """The update alone: apply the gradient in `view.gradient`, which has the layout of the weights."""
     table, gradient = network.table, view.gradient
     width = panel_width(gradient)
     for layer in range(network.layers):

@@ -1,4 +1,4 @@
-"""What a training run is made of, on both sides of the line between Python and compiled code."""
+"""The network, buffers and data of a training run, as passed from Python to compiled code."""
 
 from typing import NamedTuple
 
@@ -14,11 +14,11 @@ __all__ = ["Block", "Buffers", "Data", "NetworkView", "View", "slopes_from", "sl
 
 
 class NetworkView(NamedTuple):
-    """What is computed: a layout table, codes and sizes (see `plan.Plan`).
+    """A network: its layout table, codes and sizes (see `plan.Plan`).
 
-    `table` is a row of `layout` for each of the `layers`: an array where the caller makes it, a pointer inside of
-    compiled code (`view_network`). `smooth` is True if there are activations whose slopes do not follow from their
-    outputs, and None otherwise: then the code for these is not compiled.
+    `table` has a row for each layer, with the columns of `layout`. Python passes an array; compiled code makes a
+    pointer of it (`view_network`). `smooth` is True if the slopes of an activation cannot be computed from its output,
+    and None otherwise; then the code for such activations is not compiled.
     """
 
     table: np.ndarray
@@ -40,11 +40,11 @@ class Block(NamedTuple):
     Attributes
     ----------
     begin : int
-        Row of the minibatch that it starts with.
+        First row, counted in the minibatch.
     rows : int
-        Its rows; but for the last block of a minibatch, a multiple of MR.
+        Number of rows; a multiple of MR except in the last block of a minibatch.
     minibatch : int
-        Rows of the minibatch.
+        Number of rows of the whole minibatch.
     """
 
     begin: int
@@ -53,20 +53,20 @@ class Block(NamedTuple):
 
 
 class Buffers(NamedTuple):
-    """What is computed with, each 1-D, C-contiguous and of one float type unless said otherwise.
+    """The buffers of a training run: 1-D, C-contiguous and of one float type, unless stated otherwise.
 
     Attributes
     ----------
     params, moment_1, moment_2 : (plan.params,)
-        Weights and biases, and what the optimizer keeps for each.
+        Weights and biases, and the optimizer's moments.
     transposed : (plan.transposed,)
         Transposed weights of all layers but the first.
     gradient : (plan.gradient,)
-        Sum over the blocks of a minibatch so far, laid out as the weights.
+        Sum over the blocks of a minibatch so far, in the layout of the weights.
     workspace : (plan.workspace,)
         Activations and deltas of a block.
     scratch : (threads * plan.scratch,)
-        For each thread, a tile in the tile phase and `output.output_scratch` in the row phase.
+        For each thread: a tile in the tile phase, `output.output_scratch` elements in the row phase.
     losses : float64, (block,)
         Weighted loss of each row of a block.
     penalties : float64, (tiles,)
@@ -88,9 +88,10 @@ class Buffers(NamedTuple):
 
 
 class Data(NamedTuple):
-    """What it is trained on: addresses and strides (in elements) of the caller's arrays, and the order of the rows.
+    """The training data: addresses and strides (in elements) of the caller's arrays, and the order of the rows.
 
-    `x` has any strides, and the float type of `x_zero`; it is not read where the samples are sparse (`sparse.Samples`).
+    `x` has any strides and the float type of `x_zero`; it is not read if the samples are sparse
+    (`sparse.SparseSamples`).
     `y` is C-contiguous, (n, n_out) or (n,); `weights` is float64 and empty if there are none; `order` holds the rows of
     the minibatches one after the other.
     """
@@ -107,8 +108,8 @@ class Data(NamedTuple):
 class View(NamedTuple):
     """Buffers and data as pointers.
 
-    Taking an array out of a tuple, or handing it to another function, counts references, atomically: at every tile and
-    from all threads that costs more than a small tile itself. So arrays end where compiled code begins.
+    Taking an array out of a tuple, or passing it to a function, updates its reference count atomically. Done for every
+    tile by all threads, that costs more than a small tile itself. So compiled code works with pointers, not arrays.
     """
 
     params: object
@@ -130,7 +131,7 @@ class View(NamedTuple):
 
 @inner
 def view_network(network):
-    """The network with a pointer for its table."""
+    """The network, with a pointer to its table."""
     return NetworkView(
         pointer(network.table),
         network.layers,
@@ -148,7 +149,7 @@ def view_network(network):
 
 @intrinsic
 def slopes_of(typingctx, smooth, workspace):
-    """Where the slopes are: in the workspace, or None if there are none."""
+    """The pointer through which slopes are addressed: the workspace, or None if there are no slopes."""
 
     def codegen(context, builder, sig, args):
         return context.get_dummy_value() if smooth == types.none else args[1]
@@ -158,7 +159,7 @@ def slopes_of(typingctx, smooth, workspace):
 
 @intrinsic
 def slopes_from(typingctx, slopes, offset):
-    """The slopes from an offset on; None for None."""
+    """The pointer to the slopes, advanced by an offset; None for None."""
 
     def codegen(context, builder, sig, args):
         return context.get_dummy_value() if slopes == types.none else emit_address(builder, slopes.dtype, *args)
