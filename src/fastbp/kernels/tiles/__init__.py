@@ -1,1 +1,1 @@
-"""The register tile, the loops around it, and what is done to a tile while it is in cache."""
+"""The register tile, the loops around it, and the work on a tile while it is in cache."""

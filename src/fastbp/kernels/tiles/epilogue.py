@@ -1,12 +1,12 @@
-"""What is done to a panel of a product while it is in cache: bias, activation, its slope.
+"""The epilogue of a product: bias, activation and slope, applied to a panel while it is in cache.
 
 Each function works in place on the rows of one panel (row stride NR). Columns beyond
-the matrix are set to exact zeros: they are the padding of the next product, and with
-zeros in them the padded weights never move.
+the matrix are set to exact zeros: they are the padding of the next product, and zeros
+there keep the padded weights at zero.
 
-The loops over rows are emitted once for each activation, behind one switch. Networks all
-of whose slopes follow from the outputs have a switch of their own, so that nobody compiles
-the other activations who does not use them (`smooth` is None then, and True otherwise).
+The loops over rows are emitted once for each activation, behind one switch. Networks whose
+slopes can all be computed from the outputs have a smaller switch (`smooth` is None), so
+they do not compile the other activations. For all others `smooth` is True.
 """
 
 from llvmlite import ir
@@ -33,7 +33,7 @@ def _lanes(builder, vec, value):
 
 @intrinsic
 def _activate_column(typingctx, smooth, code, c, slopes, bias, inside, first, end, stride):
-    """h = act(z + b) for the elements ``first:end:stride`` of `c`, a vector each; writes slopes unless that is None."""
+    """h = act(z + b) for the vectors at ``first:end:stride`` of `c`; writes the slopes unless `slopes` is None."""
     vec = vec_of(c.dtype)
     records = _FROM_OUTPUT if smooth == types.none else _ALL
 
@@ -66,17 +66,17 @@ def bias_activation_panel(smooth, code, columns, c, slopes, row_stride, bias, fi
     Parameters
     ----------
     smooth : None or True
-        Whether the network has activations whose slopes do not follow from their outputs.
+        True if the network has activations whose slopes cannot be computed from their outputs.
     code : int
-        Code of the activation. The code of softmax leaves z + b.
+        Code of the activation. Softmax is not applied here: its code gives z + b.
     columns : int
-        Columns of the matrix that lie in this panel or after it.
+        Number of columns of the matrix in this panel and those after it.
     c : pointer, [read+write]
         Panel that holds z, and h afterwards.
     slopes : pointer or None, [write]
         The same panel of act'(z), for training a `smooth` network.
     row_stride : int
-        Elements from one row of `c` to the next; NR where it is part of a panel matrix.
+        Elements from one row of `c` to the next; NR in a panel matrix.
     bias : pointer, [read]
         Biases of the columns.
     first_row, end_row : int
@@ -91,7 +91,7 @@ def bias_activation_panel(smooth, code, columns, c, slopes, row_stride, bias, fi
 
 @intrinsic
 def _backward_column(typingctx, code, c, h, first, end, stride):
-    """dz = backward(dh, h) for the elements ``first:end:stride`` of `c` and `h`, a vector each."""
+    """dz = backward(dh, h) for the vectors at ``first:end:stride`` of `c` and `h`."""
     vec = vec_of(c.dtype)
     records = {code: record for code, record in _FROM_OUTPUT.items() if record.hidden and record.name != "identity"}
 
@@ -113,7 +113,7 @@ def _backward_column(typingctx, code, c, h, first, end, stride):
 
 @intrinsic
 def _multiply_column(typingctx, c, slopes, first, end, stride):
-    """dz = dh * slope for the elements ``first:end:stride`` of `c`, a vector each."""
+    """dz = dh * slope for the vectors at ``first:end:stride`` of `c`."""
     vec = vec_of(c.dtype)
 
     def codegen(context, builder, sig, args):
@@ -138,13 +138,13 @@ def activation_gradient_panel(code, columns, c, h, slopes, first_row, end_row):
     code : int
         Code of a hidden layer's activation.
     columns : int
-        Columns of the matrix that lie in this panel or after it.
+        Number of columns of the matrix in this panel and those after it.
     c : pointer, [read+write]
         Panel that holds dh, and dz afterwards.
     h : pointer, [read]
         The same panel of the activation's output.
     slopes : pointer or None, [read]
-        The same panel of act'(z); None where it follows from h.
+        The same panel of act'(z); None if it is computed from h.
     first_row, end_row : int
         Rows.
     """

@@ -2,9 +2,9 @@
 
 A panel matrix (rows, columns) is a sequence of column panels NR wide, each stored
 row after row with row stride NR; `*_stride` is the number of elements from one
-panel to the next. The last panel may hold fewer columns: only as many vectors as
-those need are computed. Rows are taken MR at a time, so every panel has room for
-its row count rounded up to MR.
+panel to the next. The last panel may hold fewer columns: only the vectors that they
+need are computed. Rows are processed MR at a time, so every panel has room for its
+row count rounded up to MR.
 """
 
 from fastbp.compiler.jit import inner
@@ -29,7 +29,7 @@ def panel_vectors(columns, panel, p):
 
 @inner
 def panel_parts(columns, panel, p):
-    """Number of parts of vectors that a product computes for the columns of panel `panel`."""
+    """Number of vector parts that a product computes for the columns of panel `panel`."""
     left = columns - panel * panel_width(p)
     part = lanes_of(p) // PARTS
     return min(NV * PARTS, (left + part - 1) // part)
@@ -43,7 +43,7 @@ def column_offset(column, stride, p):
 
 @inner
 def prefetch_share(p, elements, number, count):
-    """Fetch part `number` of `count` equal parts of the `elements` elements at `p`."""
+    """Prefetch part `number` of `count` equal parts of the `elements` elements at `p`."""
     line = line_of(p)
     for index in range(elements * number // count // line * line, elements * (number + 1) // count, line):
         prefetch(p, index)
@@ -53,16 +53,16 @@ def prefetch_share(p, elements, number, count):
 def gemm_panel(k, parts, a, a_stride, b, c, first_row, end_row, kc):
     """C := A . B for one column panel of B and C and the rows ``first_row:end_row`` of A and C.
 
-    Blocks of k outermost, so that `kc` rows of B stay in L1 while all row tiles pass over them; the sum of every
-    element runs through k in order, whatever the rows and the blocks are. While a block is used the next one, which
-    lies behind it, is fetched little by little: all at once, by the first tile that needs it, is faster than L3 is.
+    The loop over blocks of k is outermost, so that `kc` rows of B stay in L1 while all row tiles use them. The sum of
+    every element runs through k in order, whatever the rows and the blocks are. While a block is used, the next one is
+    prefetched a part at a time: L3 could not deliver it all at once to the first tile that needs it.
 
     Parameters
     ----------
     k : int
         Columns of A, rows of B; > 0.
     parts : int
-        Parts of vectors of the panel that are computed.
+        Number of vector parts of the panel that are computed.
     a : pointer, [read]
         Panel matrix (rows, k).
     b, c : pointer, [read], [write]

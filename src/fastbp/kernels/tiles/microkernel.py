@@ -14,19 +14,19 @@
 
 All matrices that training touches are kept in *panels*: a matrix (rows, columns) is
 cut into column panels NR wide, each stored row after row, so that a row of a panel is
-NR contiguous elements. Two consequences make one tile serve the whole of training:
+NR contiguous elements. So one tile serves all products of training:
 
-- B and C are read and written as they lie, without packing;
+- B and C are read and written in place, without packing;
 - the stride between the rows of A is the constant NR, so the MR broadcasts of a k
-  are one address register and MR displacements. Addressing by rows (`A` as it is,
-  in the forward pass and for dX) and by columns (`A` transposed, for dW) differ in
-  constants only, and activations are never transposed in memory.
+  are one address register and MR displacements. Addressing by rows (`A` itself, in the
+  forward pass and for dX) and by columns (`A` transposed, for dW) differ only in
+  constants, and activations are never transposed in memory.
 
-Where the machine computes a vector in two halves (`Target.parts`), so does the tile with
-the last one of a row: 100 columns are 12 vectors and a half of 8, not 13.
+On machines that compute a vector in two halves (`Target.parts`), the tile can compute just
+half of the last vector of a row: 100 columns are 12 and a half vectors of 8, not 13.
 
-MR and NR are compiled in. The unrolling over the tile is done here, in Python, while
-the IR is emitted; only the loop over k is left to run.
+MR and NR are compile-time constants. The tile is unrolled here, in Python, while the IR is
+emitted; the only loop at run time is the one over k.
 """
 
 from llvmlite import ir
@@ -82,7 +82,7 @@ def _constant(value):
 
 
 class _TileEmitter:
-    """Emits the loop over k for one element type, number of parts of vectors and way of addressing A."""
+    """Emits the loop over k for one element type, number of vector parts and way of addressing A."""
 
     def __init__(self, builder, dtype, parts, a_row, a_k):
         self.builder = builder
@@ -103,7 +103,7 @@ class _TileEmitter:
         return _constant(i * self.width + j * self.vec.lanes)
 
     def start(self, c, accumulate):
-        """Zeros, or the tile that an earlier block of k has left in C (never read otherwise: it may hold NaN)."""
+        """Zeros, or the tile that an earlier block of k left in C (which otherwise is not read: it may hold NaN)."""
         builder = self.builder
         before = builder.block
         with builder.if_then(accumulate):
@@ -118,11 +118,11 @@ class _TileEmitter:
         return accumulators
 
     def place(self, a, i):
-        """Address of A's element in row `i` of the tile, for the k at which `a` stands."""
+        """Address of A's element in row `i` of the tile, for the k that `a` points to."""
         return emit_address(self.builder, self.dtype, a, _constant(i * self.a_row))
 
     def advance(self, a):
-        """The `a` of the next k."""
+        """The value of `a` for the next k."""
         return emit_address(self.builder, self.dtype, a, _constant(self.a_k))
 
     def load_row(self, b):
@@ -170,7 +170,7 @@ class _TileEmitter:
         return b, tile
 
     def run_panels(self, count, a, panel_stride, b, accumulators):
-        """Like `run`, for k that runs along the columns of A: NR of them, then on to A's next panel."""
+        """Like `run`, but k runs along the columns of A: NR of them, then those of A's next panel."""
         width = _constant(self.width)
 
         def step(left, a_panel, b_k, *tile):
@@ -182,7 +182,7 @@ class _TileEmitter:
         return self.loop("panel", [count, a, b, *accumulators], step)[3:]
 
     def whole(self, value):
-        """A part of a vector with zeros in the place of the rest."""
+        """Extend a part of a vector to a whole one, with zeros."""
         if value.type == llvm_type(self.vec):
             return value
         lanes = ir.Constant(ir.VectorType(ir.IntType(32), self.vec.lanes), list(range(self.vec.lanes)))
@@ -194,7 +194,7 @@ class _TileEmitter:
 
 
 class _RowEmitter(_TileEmitter):
-    """The same, for rows of A that lie anywhere: `a` is the number of the k, counted from where they begin."""
+    """The same, for rows of A at arbitrary addresses: `a` is the index k within the rows."""
 
     def __init__(self, builder, dtype, parts, rows):
         super().__init__(builder, dtype, parts, a_row=0, a_k=1)
@@ -208,7 +208,7 @@ class _RowEmitter(_TileEmitter):
 
 
 class _InPlaceEmitter(_RowEmitter):
-    """The same, for B and C as they lie, too: rows of B `b_stride` apart, and `mask` for the last vector of a row."""
+    """The same, with B and C in place, too: rows of B `b_stride` apart, and `mask` for the last vector of a row."""
 
     def __init__(self, builder, dtype, vectors, rows, b_stride, mask):
         super().__init__(builder, dtype, vectors * PARTS, rows)
@@ -230,7 +230,7 @@ class _InPlaceEmitter(_RowEmitter):
 
 
 def emit_switch(builder, wanted, most, emit):
-    """Run `emit(count)` for the `wanted` count in 1..most that is met at run time."""
+    """Emit a switch that runs the code of `emit(wanted)`, where `wanted` in 1..most is known at run time only."""
     after = builder.append_basic_block("tile.end")
     switch = builder.switch(wanted, after)
     for count in range(1, most + 1):
@@ -249,13 +249,13 @@ def gemm_tile(typingctx, parts, kc, a, panel_stride, b, c, accumulate):
     Parameters
     ----------
     parts : int
-        Parts of vectors in a row of C that are computed, 1 to NV * PARTS. The rest of the last vector becomes zero, the
-        rest of the row is not touched.
+        Number of vector parts in a row of C that are computed, 1 to NV * PARTS. The rest of the last vector becomes
+        zero; the rest of the row is not touched.
     kc : int
         Length of the sum, > 0.
     a : pointer, [read]
-        First of MR rows of a panel of A. A value of k beyond the panel's width goes on `panel_stride` elements
-        further: (ii, k) is ``a[k // NR * panel_stride + ii * NR + k % NR]``.
+        First of MR rows of a panel of A. Beyond the panel's width, k continues in the next panel, `panel_stride`
+        elements further: (ii, k) is ``a[k // NR * panel_stride + ii * NR + k % NR]``.
     panel_stride : int
         Elements from one panel of A to the next.
     b : pointer, [read]
@@ -263,7 +263,7 @@ def gemm_tile(typingctx, parts, kc, a, panel_stride, b, c, accumulate):
     c : pointer, [write] or [read+write]
         MR rows of a panel: (ii, j) is ``c[ii * NR + j]``.
     accumulate : bool
-        Add to C. Otherwise C is written only, never read: it may hold NaN.
+        Whether to add to C. If not, C is not read: it may hold NaN.
     """
     dtype = a.dtype
 
@@ -305,7 +305,7 @@ def gemm_tile_transposed(typingctx, parts, kc, a, b, c, accumulate):
 
 
 def _row_places(builder, dtype, p, row_stride, count):
-    """Addresses of MR rows, of which the last of `count` rows stands in for those that are missing."""
+    """Addresses of MR rows; if there are only `count`, the last one is repeated."""
     last = builder.sub(count, _constant(1))
     places = []
     for i in range(MR):
@@ -316,10 +316,10 @@ def _row_places(builder, dtype, p, row_stride, count):
 
 @intrinsic
 def gemm_tile_rows(typingctx, parts, kc, a, row_stride, rows, b, c, accumulate):
-    """C := or += A . B for up to MR rows of a matrix as it lies in the caller's memory.
+    """C := or += A . B for up to MR rows of a matrix in the caller's memory, without packing.
 
-    The parameters are those of `gemm_tile`, but (ii, k) of A is ``a[ii * row_stride + k]``, and of `rows` < MR rows
-    the last one is read again for the rows that are missing: they are computed, and mean nothing.
+    The parameters are those of `gemm_tile`, but (ii, k) of A is ``a[ii * row_stride + k]``. If `rows` < MR, the last
+    row is read again in place of the missing ones; their results are meaningless.
     """
     dtype = a.dtype
 
@@ -340,11 +340,10 @@ def gemm_tile_rows(typingctx, parts, kc, a, row_stride, rows, b, c, accumulate):
 
 @intrinsic
 def gemm_tile_in_place(typingctx, vectors, kc, a, a_stride, rows, b, b_stride, c, c_stride, mask):
-    """C := A . B for up to MR rows, all three as they lie in the caller's memory.
+    """C := A . B for up to MR rows, with all three matrices in the caller's memory, without packing.
 
-    The stride of each is that from one of its rows to the next.
-    `mask` has the lanes of a row's last vector that are inside of B and C. Of `rows` < MR rows the last one is computed
-    and written again for the rows that are missing.
+    The stride of each matrix is the distance between its rows. `mask` selects the lanes of a row's last vector that are
+    inside B and C. If `rows` < MR, the last row is computed and written again in place of the missing ones.
     """
     dtype = a.dtype
 

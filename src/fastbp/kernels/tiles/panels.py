@@ -1,8 +1,8 @@
 """Moving matrices between the caller's arrays and panel order.
 
 Panel `p` of a matrix (rows, columns) holds the columns from ``p * NR`` on: element
-(r, p * NR + j) lies at ``p * stride + r * NR + j``. Rows are padded with zeros to
-whole vectors, the only padding that a product ever reads.
+(r, p * NR + j) is at ``p * stride + r * NR + j``. Rows are padded with zeros to whole
+vectors; products read no other padding.
 """
 
 from fastbp.compiler.jit import inner, jit
@@ -26,13 +26,13 @@ from fastbp.kernels.vectors.simd import (
 
 __all__ = ["gather_rows", "pack_array", "pack_rows", "prefetch_rows", "unpack_array", "unpack_rows"]
 
-# Of a row in memory; the machine sees by itself where a longer one goes on.
+# Cache lines to prefetch per row; the hardware prefetcher continues longer rows by itself.
 PREFETCHED_LINES = 8
 
 
 @inner
 def _pack_row(columns, source, column_stride, target, stride):
-    """One row into panels. `target` points to the row in the first panel."""
+    """Copy one row into panels. `target` points to the row in the first panel."""
     width = panel_width(target)
     lanes = lanes_of(target)
     for panel in range(panel_count(columns, target)):
@@ -47,7 +47,7 @@ def _pack_row(columns, source, column_stride, target, stride):
 
 @inner
 def _pack_edge(columns, source, column_stride, target):
-    """Part of a row into one panel, padded to whole vectors; elements may lie apart."""
+    """Copy part of a row into one panel, padded to whole vectors; the source may have any stride."""
     lanes = lanes_of(target)
     for j in range(0, min(columns, panel_width(target)), lanes):
         if column_stride == 1:
@@ -60,22 +60,22 @@ def _pack_edge(columns, source, column_stride, target):
 
 @inner
 def gather_rows(columns, source, row_stride, column_stride, order, rows, target, stride, first_row, end_row):
-    """Row ``order[r]`` of `source` into row `r` of a panel matrix, for the rows ``first_row:end_row``.
+    """Copy row ``order[r]`` of `source` into row `r` of a panel matrix, for the rows ``first_row:end_row``.
 
-    Rows from `rows` on become zeros, so that a tile of MR rows may be computed whole.
+    Rows from `rows` on become zeros, so that the last tile of MR rows is complete.
 
     Parameters
     ----------
     columns : int
         Columns of `source`.
     source : pointer, [read]
-        First element; float32 or float64, whatever `target` is.
+        First element; float32 or float64, whatever the type of `target`.
     row_stride, column_stride : int
-        Of `source`, in elements; any sign.
+        Strides of `source`, in elements; any sign.
     order : pointer to int64, [read]
-        Rows to take.
+        Rows to copy.
     rows : int
-        How many.
+        Their number.
     target : pointer, [write]
         Panel matrix.
     stride : int
@@ -95,9 +95,9 @@ def gather_rows(columns, source, row_stride, column_stride, order, rows, target,
 
 @inner
 def prefetch_rows(columns, source, row_stride, order, first_row, end_row):
-    """Fetch the first cache lines of the rows of `source` that `gather_rows` will take; the machine fetches the rest.
+    """Prefetch the first cache lines of the rows that `gather_rows` will copy; the hardware prefetches the rest.
 
-    In a shuffled order every row is a miss that nobody could foresee.
+    In a shuffled order the hardware cannot predict the next row, so each row would start with a cache miss.
     """
     line = line_of(source)
     last = min(columns, PREFETCHED_LINES * line) - 1
@@ -110,7 +110,7 @@ def prefetch_rows(columns, source, row_stride, order, first_row, end_row):
 
 @inner
 def pack_rows(rows, columns, source, first, row_stride, column_stride, target, stride):
-    """The `rows` rows of `source` that start at its element `first` into a panel matrix.
+    """Copy `rows` rows of `source`, starting at its element `first`, into a panel matrix.
 
     `row_stride` and `column_stride` are those of `source`, in elements; `stride` is the panel stride of `target`.
     """
@@ -121,7 +121,7 @@ def pack_rows(rows, columns, source, first, row_stride, column_stride, target, s
 
 @inner
 def unpack_rows(rows, columns, source, stride, target, row_stride):
-    """The first `rows` rows of a panel matrix into `target`, whose rows are contiguous, `row_stride` elements apart."""
+    """Copy the first `rows` rows of a panel matrix to `target`, whose rows are contiguous, `row_stride` apart."""
     width = panel_width(source)
     lanes = lanes_of(source)
     for panel in range(panel_count(columns, source)):
@@ -139,7 +139,7 @@ def unpack_rows(rows, columns, source, stride, target, row_stride):
 
 @jit
 def pack_array(array, buffer, first, stride):
-    """A C-contiguous matrix into panels that start at element `first` of `buffer`, `stride` elements apart."""
+    """Copy a C-contiguous matrix into panels that start at element `first` of `buffer`, `stride` elements apart."""
     rows, columns = array.shape
     pack_rows(rows, columns, pointer(array), 0, columns, 1, at(pointer(buffer), first), stride)
 

@@ -1,4 +1,4 @@
-"""The machine's own limit: fused multiply-adds a second, with nothing else to do."""
+"""The machine's peak speed: fused multiply-adds per second, without memory accesses."""
 
 from llvmlite import ir
 from numba import types
@@ -11,7 +11,7 @@ from fastbp.kernels.vectors import types as vectors
 
 __all__ = ["flops_per_round", "fma_rounds"]
 
-# As many independent chains as the register tile of the gemm has: enough to hide the latency of any FMA unit.
+# As many independent chains as the register tile has accumulators: enough to hide the latency of any FMA unit.
 _CHAINS = MR * NV
 
 
@@ -22,7 +22,7 @@ def _fma_chains(typingctx, rounds, start, factor):
     def codegen(context, builder, sig, args):
         rounds, first, factor = args
         element = vectors.llvm_type(start).element
-        # Different starts, or LLVM computes one chain and copies it.
+        # Different start values: otherwise LLVM would compute one chain and copy it.
         shifts = [vectors.emit_splat(builder, start, ir.Constant(element, chain)) for chain in range(_CHAINS)]
         begins = [builder.fadd(first, shift) for shift in shifts]
         before = builder.block

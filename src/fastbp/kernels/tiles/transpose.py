@@ -13,7 +13,7 @@ __all__ = ["transpose_tile"]
 
 
 def _zip(builder, a, b, lanes):
-    """The lanes of `a` and `b` in turn, as two vectors: a0 b0 a1 b1 ..."""
+    """Interleave the lanes of `a` and `b`, as two vectors: a0 b0 a1 b1 ..."""
     index = ir.IntType(32)
 
     def shuffle(first):
@@ -43,7 +43,7 @@ def _transpose_block(typingctx, source, target):
         source, target = args
         offsets = [ir.Constant(ir.IntType(64), i * width) for i in range(MR)]
         rows = [vectors.emit_load(builder, vec, source, offset) for offset in offsets]
-        # log2(MR) rounds of zipping row i with row i + MR/2 leave the columns one after the other, MR elements each.
+        # After log2(MR) rounds of zipping row i with row i + MR/2 the columns follow each other, MR elements each.
         step = MR
         while step > 1:
             half = MR // 2

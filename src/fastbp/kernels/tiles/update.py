@@ -1,13 +1,13 @@
 """The optimizer as the epilogue of the weight gradient: a tile of dW is applied to the weights while it is in L1.
 
-In the equations, `acc` is a tile of H^T dZ summed over the minibatch, S the batch's
-weight (its size without sample weights) and
+In the equations, `acc` is a tile of H^T dZ summed over the minibatch, S is the weight of
+the minibatch (its number of rows if there are no sample weights), and
 
     g = (acc + weight_decay * w) / S
 
-the gradient of the mean loss plus weight_decay / (2 S) * sum(w^2), scikit-learn's
-convention. Biases take the same path without decay. The loops over a tile are emitted once
-for each rule of `functions.optimizers`, behind one switch.
+is the gradient of the mean loss plus weight_decay / (2 S) * sum(w^2), scikit-learn's
+convention. Biases are updated in the same way, without decay. The loops over a tile are
+emitted once for each rule of `functions.optimizers`, behind one switch.
 """
 
 from typing import NamedTuple
@@ -31,14 +31,14 @@ _DOUBLE = VecType(types.float64, 1)
 
 
 class Step(NamedTuple):
-    """What an update depends on besides the gradient.
+    """The inputs of an update other than the gradient.
 
     Attributes
     ----------
     rule : int
         Code of a rule of `functions.optimizers`.
     scalars : tuple of float64
-        Its numbers for this step, see `step_scalars`.
+        The numbers that this step uses, see `step_scalars`.
     inverse_weight : float64
         1 / S.
     weight_decay : float64
@@ -53,7 +53,7 @@ class Step(NamedTuple):
 
 @intrinsic
 def step_scalars(typingctx, rule, settings, t):
-    """The numbers of step `t` of a rule, from its code and a pointer to its settings."""
+    """The numbers that step `t` of a rule uses, from the rule's code and a pointer to its settings."""
 
     def codegen(context, builder, sig, args):
         code, settings, t = args
@@ -166,7 +166,7 @@ def sum_rows(rows, vectors, dz, acc):
     """acc := sum of the rows of a panel: the gradient of the biases."""
     lanes, width = lanes_of(dz), panel_width(dz)
     for j in range(0, vectors * lanes, lanes):
-        # Four chains: one addition has to wait for the one before it.
+        # Four independent chains, because each addition in a chain waits for the one before it.
         first, second, third, fourth = zeros(dz), zeros(dz), zeros(dz), zeros(dz)
         whole = rows // 4 * 4
         for row in range(0, whole, 4):
@@ -181,7 +181,7 @@ def sum_rows(rows, vectors, dz, acc):
 
 @inner
 def carry_tile(rows, vectors, acc, gradient, first, last):
-    """Add a tile of the gradient to that of the blocks before it, in `gradient`; after the last block, in `acc`."""
+    """Add a tile of the gradient to the sum over the blocks so far in `gradient`; for the last block, into `acc`."""
     for row in range(rows):
         for j in range(row * panel_width(acc), row * panel_width(acc) + vectors * lanes_of(acc), lanes_of(acc)):
             total = load(acc, j)

@@ -1,4 +1,4 @@
-"""The product of a sparse row and a panel: a weighted sum of few of the panel's rows."""
+"""The product of a sparse row and a panel: a weighted sum of a few of the panel's rows."""
 
 from llvmlite import ir
 from numba import types
@@ -26,7 +26,7 @@ def _constant(value):
 
 
 class _Emitter:
-    """Emits the sum over the elements of a sparse row, for one number of vectors."""
+    """Emits the sum over the elements of a sparse row, for a fixed number of vectors."""
 
     def __init__(self, builder, sig, vectors):
         _, _, values, indices, panel, _ = sig.args
@@ -39,7 +39,7 @@ class _Emitter:
         return self.builder.load(emit_address(self.builder, dtype, pointer, number), typ=LLVM_OF[dtype])
 
     def factor(self, values, number):
-        """A value of the sparse row in all lanes, in the precision of the panel."""
+        """A value of the sparse row, broadcast to all lanes, in the precision of the panel."""
         value = self.element(values, self.value_type, number)
         if self.value_type.bitwidth < self.dtype.bitwidth:
             value = self.builder.fpext(value, LLVM_OF[self.dtype])
@@ -48,7 +48,7 @@ class _Emitter:
         return emit_splat(self.builder, self.vec, value)
 
     def row(self, indices, panel, number):
-        """Address of the panel's row that a value goes with."""
+        """Address of the panel's row that a value is multiplied with."""
         index = self.element(indices, self.index_type, number)
         if self.index_type.bitwidth < 64:
             index = self.builder.sext(index, INT64)
@@ -59,7 +59,7 @@ class _Emitter:
         return _constant(j * self.vec.lanes)
 
     def sum(self, count, values, indices, panel):
-        """The vectors of the sum; zeros for no element."""
+        """The vectors of the sum; zeros if there are no elements."""
         builder = self.builder
         zero = ir.Constant(llvm_type(self.vec), None)
         before = builder.block
@@ -99,9 +99,9 @@ def weighted_rows(typingctx, vectors, count, values, indices, panel, c):
     Parameters
     ----------
     vectors : int
-        Vectors of a row of the panel that are computed, 1 to NV; the rest of `c` is not touched.
+        Number of vectors of a row that are computed, 1 to NV; the rest of `c` is not touched.
     count : int
-        Elements; 0 gives zeros.
+        Number of elements; 0 gives zeros.
     values : pointer to float32 or float64, [read]
         Converted to the precision of the panel.
     indices : pointer to int32 or int64, [read]

@@ -1,4 +1,4 @@
-"""Atomic operations on int64 in memory, and ways to pass the time."""
+"""Atomic operations on int64 in memory, and ways to wait."""
 
 import os
 
@@ -15,7 +15,7 @@ __all__ = ["atomic_add", "atomic_load", "atomic_store", "nap", "pause"]
 
 @intrinsic
 def atomic_load(typingctx, p, index):
-    """Element `index` of the pointer `p`, read in sequentially consistent order.
+    """Read element `index` of the pointer `p` in sequentially consistent order.
 
     A plain load of a flag that another thread sets may be moved out of the loop that waits for it.
     """
@@ -39,7 +39,7 @@ def atomic_store(typingctx, p, index, value):
 
 @intrinsic
 def atomic_add(typingctx, p, index, value):
-    """Add to element `index` of the pointer `p`; returns what it was before."""
+    """Add to element `index` of the pointer `p`; returns its previous value."""
 
     def codegen(context, builder, sig, args):
         return builder.atomic_rmw("add", emit_address(builder, p.dtype, *args[:2]), args[2], "seq_cst")
@@ -49,7 +49,7 @@ def atomic_add(typingctx, p, index, value):
 
 @intrinsic
 def spin_hint(typingctx):
-    """Tell the core that this is a waiting loop."""
+    """Tell the core that this is a spin loop."""
 
     def codegen(context, builder, sig, args):
         if IS_X86:
@@ -77,15 +77,15 @@ else:
         _usleep(100)
 
 
-# Looks at which a waiting thread yields its core.
+# Number of polls at which a waiting thread yields its core.
 _YIELDS = 2_000
 
 
 @inner
 def pause(looks, spins):
-    """Wait for a moment before the next look, after so many `looks`.
+    """Wait for a moment before the next poll, after `looks` polls.
 
-    A thread spins for `spins` looks, then yields its core, and after some milliseconds sleeps between looks.
+    A thread spins for `spins` polls, then yields its core, and after some milliseconds sleeps between polls.
     """
     if looks < spins:
         spin_hint()

@@ -1,4 +1,4 @@
-"""Switching the processor between exact denormal numbers and zeros in their place."""
+"""Switching the processor between exact denormal numbers and flushing them to zero."""
 
 from llvmlite import ir
 from numba import types
@@ -15,16 +15,16 @@ _INT32 = ir.IntType(32)
 
 
 def _slot(builder):
-    """Emit a place in memory; in the entry block, so that a loop takes no more of them."""
+    """Emit a stack slot, in the entry block so that a loop does not allocate it again."""
     with builder.goto_entry_block():
         return builder.alloca(_INT32)
 
 
 @intrinsic
 def flush_denormals(typingctx):
-    """Treat denormals as zeros in this thread from now on; returns the mode before, for `restore_denormals`.
+    """Treat denormals as zeros in this thread from now on; returns the previous mode, for `restore_denormals`.
 
-    Elsewhere than on x86 nothing is done: other processors are not slow with them.
+    This does nothing on other processors than x86, which are not slow with denormals.
     """
 
     def codegen(context, builder, sig, args):
@@ -42,7 +42,7 @@ def flush_denormals(typingctx):
 
 @intrinsic
 def restore_denormals(typingctx, mode):
-    """Go back to the mode that `flush_denormals` has returned."""
+    """Restore the mode that `flush_denormals` returned."""
 
     def codegen(context, builder, sig, args):
         if IS_X86:

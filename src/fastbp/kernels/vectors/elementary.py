@@ -1,13 +1,13 @@
 """The formulas of the elementary functions: exponentials, logarithms, tanh, the logistic function, a Gaussian's tail.
 
 A formula takes a vector under construction (`formula.Lanes`) and emits instructions: no
-call of libm, no branch, no table. Errors of exp, log, tanh and logistic are below 2 units
-in the last place over the whole range, with a fused multiply-add or without, denormal
-arguments and results included; signed zeros and infinities give what IEEE 754 recommends,
-and NaN gives NaN.
+calls of libm, no branches, no tables. Errors of exp, log, tanh and logistic are below 2
+units in the last place over the whole range, with or without a fused multiply-add, and for
+denormal arguments and results too. Signed zeros and infinities give what IEEE 754
+recommends, and NaN gives NaN.
 
-Polynomials are minimax fits of the relative error of the finished function, computed by
-the Remez exchange with 50 digits and then rounded to the element type.
+The polynomials minimize the maximum relative error of the finished function. They were
+computed by the Remez exchange with 50 digits and then rounded to the element type.
 """
 
 import math
@@ -21,15 +21,15 @@ __all__ = ["exp", "expm1", "gauss_tail", "log", "log1p", "logistic", "tanh"]
 
 
 class _Constants(NamedTuple):
-    """What depends on the precision.
+    """Constants that depend on the precision.
 
     Attributes
     ----------
     ln2_high, ln2_low : float
-        ln 2 in two parts (Cody and Waite). `ln2_high` ends in so many zero bits that its product with
-        any exponent is exact, with a fused multiply-add or without.
+        ln 2 in two parts (Cody and Waite). `ln2_high` ends in enough zero bits that its product with
+        any exponent is exact, with or without a fused multiply-add.
     exp_below, exp_above : float
-        Arguments at which exp is 0 and infinity already.
+        Arguments below and above which exp is 0 and infinity.
     expm1 : tuple of float
         q in ``exp(r) - 1 = r + r**2 * q(r)`` for abs(r) <= ln(2) / 2.
     log : tuple of float
@@ -141,7 +141,7 @@ _CONSTANTS = {
 def _reduce_exp(x: Lanes, offset: int) -> tuple[Lanes, Lanes, Lanes]:
     """Split x = k ln 2 + r, abs(r) <= ln(2) / 2.
 
-    Returns k, an integer vector with ``k + offset`` in its low bits (one more than an exponent has), and r.
+    Returns k, an integer vector with ``k + offset`` in its low bits (one bit more than an exponent has), and r.
     """
     constants = _CONSTANTS[x.form.dtype]
     shift = x.form.shift(offset)
@@ -172,9 +172,9 @@ def expm1(x: Lanes) -> Lanes:
 def logistic(x: Lanes) -> Lanes:
     """1 / (1 + exp(-x)) = 1 / (1 + p + p u) with p = 2**k and -x = k ln 2 + r, u = exp(r) - 1.
 
-    The product p u is exact, so that the last sum is the only one to round, once p u has been given what
-    1 + p lost (Dekker). All terms are scaled by 2**-c: then p does not overflow, and it is the division
-    that rounds to a denormal result.
+    The product p u is exact. The rounding error of 1 + p is added to it (Dekker), so only the last sum
+    rounds. All terms are scaled by 2**-c, so that p does not overflow and the division is what rounds to
+    a denormal result.
     """
     form = x.form
     c = 2 * form.mantissa
@@ -190,10 +190,10 @@ def logistic(x: Lanes) -> Lanes:
 def tanh(x: Lanes) -> Lanes:
     """tanh(x).
 
-    With h = (1 - exp(-2 abs(x))) / 2 it is sign(x) t, t = h / (1 - h), where
-    h = ((1 - 2**k) - 2**k r - 2**k c) / 2, c = exp(r) - 1 - r, keeps the relative accuracy of small x. The
-    quotient inherits the rounding of h and of 1 - h: a step of Newton's method, t + (h - t + h t) (1 + t), with
-    the first h not yet rounded, sheds both.
+    With h = (1 - exp(-2 abs(x))) / 2, tanh(x) = sign(x) t with t = h / (1 - h). Computing h as
+    ((1 - 2**k) - 2**k r - 2**k c) / 2, c = exp(r) - 1 - r, keeps the relative accuracy for small x. The quotient
+    inherits the rounding errors of h and of 1 - h. A step of Newton's method, t + (h - t + h t) (1 + t), whose
+    first h is not yet rounded, removes both.
     """
     form = x.form
     sign = form.bits(-0.0)
@@ -204,7 +204,7 @@ def tanh(x: Lanes) -> Lanes:
     half_power = n.power_of_two()
     start = 0.5 - half_power
     lead = (-r).fma(half_power, start)
-    # What the rounding of `lead` dropped goes to the tail (Dekker's sum of two terms, the larger one first).
+    # The rounding error of `lead` is added to the tail (Dekker's sum of two terms, the larger one first).
     tail = c.fma(half_power, r.fma(half_power, lead - start))
     h = lead - tail
     t = h / (1.0 - h)
@@ -219,8 +219,8 @@ def tanh(x: Lanes) -> Lanes:
 def log(x: Lanes) -> Lanes:
     """log(x) = e ln 2 + log(1 + f) with x = 2**e (1 + f): -inf for 0, NaN below.
 
-    With s = f / (2 + f) and z = s**2 it is log(1 + f) = 2 s + s z p(z) = f - s (f - z p(z)): f is exact, and
-    of the roundings of s a fifth or less is seen (fdlibm, e_log.c).
+    With s = f / (2 + f) and z = s**2, log(1 + f) = 2 s + s z p(z) = f - s (f - z p(z)). f is exact, and at
+    most a fifth of the rounding error of s reaches the result (fdlibm, e_log.c).
     """
     constants = _CONSTANTS[x.form.dtype]
     e, m = x.split_exponent()
@@ -233,7 +233,7 @@ def log(x: Lanes) -> Lanes:
 
 
 def log1p(x: Lanes) -> Lanes:
-    """log(1 + x) for x >= 0: what the sum 1 + x lost is added to its logarithm (Kahan, HP-15C Advanced Functions)."""
+    """log(1 + x) for x >= 0, corrected for the rounding error of the sum (Kahan, HP-15C Advanced Functions)."""
     total = x + 1.0
     return log(total) + (x - (total - 1.0)) / total
 
@@ -245,9 +245,9 @@ def gauss_tail(x: Lanes) -> tuple[Lanes, Lanes]:
     """Return Phi(-abs(x)), the standard normal distribution's tail beyond abs(x), and exp(-x**2 / 2).
 
     Phi(-abs(x)) = erfc(a) / 2 = exp(-a**2) (exp(a**2) erfc(a) / 2), a = abs(x) / sqrt(2). The second factor falls
-    slowly, and a polynomial in (a - 4) / (a + 4) serves all of it (Shepherd and Laframboise, "Chebyshev approximation
-    of (1 + 2x) exp(x**2) erfc(x)", Math. Comp. 36, 1981). What rounding took from the square is given back to its
-    exponential.
+    slowly, and one polynomial in (a - 4) / (a + 4) approximates it on the whole range (Shepherd and Laframboise,
+    "Chebyshev approximation of (1 + 2x) exp(x**2) erfc(x)", Math. Comp. 36, 1981). The exponential is corrected for the
+    rounding error of the square.
     """
     size = x.magnitude().at_most(40.0)
     square = size * size

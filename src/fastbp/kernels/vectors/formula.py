@@ -1,8 +1,8 @@
-"""Vectors under construction, whose operators emit instructions: what formulas are written in.
+"""`Lanes`: vectors whose operators emit instructions. Formulas are written with them.
 
 A formula is an ordinary Python function on `Lanes`. It runs while a kernel is being
-compiled, so that the compiler's front end sees one call for each function, and constants
-come in the precision of the vector.
+compiled. So Numba's front end sees just one call for each function, and constants have the
+precision of the vector.
 """
 
 import math
@@ -19,7 +19,8 @@ from fastbp.kernels.vectors.types import VecType, emit_call, emit_fma, is_float,
 
 __all__ = ["FORMATS", "Format", "Lanes"]
 
-# AVX-512 takes numbers apart and scales them by powers of two in one instruction, denormal ones too.
+# AVX-512 splits numbers into mantissa and exponent, and scales them by powers of two, in one instruction each,
+# denormal ones too.
 HAS_EXPONENTS = TARGET.name == "avx512"
 
 
@@ -46,9 +47,9 @@ class Format(NamedTuple):
         return int(np.array(value, dtype=str(self.dtype)).view(str(self.int_dtype)))
 
     def shift(self, offset: int) -> float:
-        """Return a number where floats are spaced by 1, so that adding it rounds to an integer.
+        """Return a number around which floats are spaced by 1, so that adding it rounds to an integer.
 
-        The sum has that integer, plus `offset`, in its low bits.
+        The low bits of the sum are that integer plus `offset`.
         """
         return 1.5 * 2.0**self.mantissa + offset
 
@@ -60,14 +61,14 @@ FORMATS = {
 
 
 class Lanes:
-    """A vector in the course of compilation; Python's operators emit the instruction of that name.
+    """A vector in code that is being compiled; each Python operator emits the corresponding instruction.
 
     The other operand is a vector of the same type or a Python number, which becomes a constant.
 
     Parameters
     ----------
     builder : llvmlite.ir.IRBuilder
-        Where instructions go.
+        Receives the instructions.
     vec : VecType
         Type of the vector: floats, integers or a mask.
     value : llvmlite.ir.Value
@@ -102,7 +103,7 @@ class Lanes:
     __and__ = partialmethod(_binary, for_floats="", for_ints="and_")
     __or__ = partialmethod(_binary, for_floats="", for_ints="or_")
     __lshift__ = partialmethod(_binary, for_floats="", for_ints="shl")
-    # Without the sign: AVX2 has no arithmetic shift of 64-bit lanes.
+    # Unsigned: AVX2 has no arithmetic shift of 64-bit lanes.
     __rshift__ = partialmethod(_binary, for_floats="", for_ints="lshr")
 
     def __neg__(self) -> "Lanes":
@@ -115,7 +116,7 @@ class Lanes:
         return self._lift(other) / self
 
     def compare(self, predicate: str, other: "Lanes | float") -> "Lanes":
-        """Mask of the lanes where the comparison holds, which it never does for NaN."""
+        """Mask of the lanes where the comparison is true; it is false for NaN."""
         mask = self.builder.fcmp_ordered(predicate, self.value, self._lift(other).value)
         return self._wrap(mask, mask_of(self.vec))
 
@@ -124,7 +125,7 @@ class Lanes:
         return like._wrap(self.builder.select(self.value, like._lift(chosen).value, like._lift(other).value))
 
     def differs_from(self, other: "Lanes | float") -> "Lanes":
-        """Mask of the lanes that differ, as NaN does from everything."""
+        """Mask of the lanes that differ; NaN differs from everything."""
         mask = self.builder.fcmp_unordered("!=", self.value, self._lift(other).value)
         return self._wrap(mask, mask_of(self.vec))
 
@@ -137,15 +138,15 @@ class Lanes:
         return (self.bits() & ~self.form.bits(-0.0)).floats()
 
     def at_least(self, bound: float) -> "Lanes":
-        """max(self, bound); NaN stays."""
+        """max(self, bound); NaN stays NaN."""
         return self.compare("<", bound).select(bound, self, like=self)
 
     def at_most(self, bound: float) -> "Lanes":
-        """min(self, bound); NaN stays."""
+        """min(self, bound); NaN stays NaN."""
         return self.compare(">", bound).select(bound, self, like=self)
 
     def fma(self, factor: "Lanes | float", term: "Lanes | float") -> "Lanes":
-        """self * factor + term, rounded once where the target can."""
+        """self * factor + term, rounded once if the target has FMA instructions."""
         operands = (self.value, self._lift(factor).value, self._lift(term).value)
         return self._wrap(emit_fma(self.builder, self.vec, *operands))
 
@@ -164,7 +165,7 @@ class Lanes:
     def polynomial(self, coefficients: Sequence[float]) -> "Lanes":
         """Polynomial with the given coefficients, lowest power first.
 
-        Even and odd powers go by Horner's rule side by side: half the latency for one more product.
+        Even and odd powers are evaluated by Horner's rule side by side: half the latency for one more product.
         """
         square = self * self
         even, odd = (square.horner(coefficients[first::2]) for first in (0, 1))
@@ -183,21 +184,21 @@ class Lanes:
         return self._wrap(self.builder.bitcast(self.value, llvm_type(ints)), ints)
 
     def floats(self) -> "Lanes":
-        """The floats that have these integers as their bits."""
+        """The floats with these integers as their bits."""
         floats = VecType(self.form.dtype, self.vec.lanes)
         return self._wrap(self.builder.bitcast(self.value, llvm_type(floats)), floats)
 
     # ---- exponents -----------------------------------------------------------------------------------------
 
     def power_of_two(self) -> "Lanes":
-        """Power of two whose exponent, with its bias, is in the low bits of an integer; the bits above drop out."""
+        """Power of two whose biased exponent is in the low bits of an integer; the bits above are shifted out."""
         return (self << self.form.mantissa).floats()
 
     def ldexp(self, k: "Lanes") -> "Lanes":
         """self * 2**k, rounded once; k is a whole number below twice the bias in magnitude."""
         if HAS_EXPONENTS:
             return self._exponent_instruction("scalef", k.value)
-        # In halves, so that neither overflows, and of the two products only the second one can round.
+        # k is split in halves: neither factor overflows, and only the second product can round.
         n = (k + self.form.shift(2 * self.form.bias)).bits()
         half = n >> 1
         return self * half.power_of_two() * (n - half).power_of_two()
@@ -211,10 +212,10 @@ class Lanes:
         one, low = form.bits(1.0), form.bits(0.75)
         denormal = self.compare("<", 2.0 ** (1 - form.bias))
         scaled = denormal.select(self * 2.0**form.mantissa, self, like=self)
-        # The exponent field of n is that of the number, one more where the mantissa is 3/2 or above.
+        # The exponent field of n is that of the number, or one more if the mantissa is 3/2 or above.
         n = scaled.bits() + (one - low)
         m = ((n & ((1 << form.mantissa) - 1)) + low).floats()
-        # An integer in the mantissa of 2**mantissa is that much above it: AVX2 cannot convert 64-bit integers.
+        # AVX2 cannot convert 64-bit integers: put the integer into the mantissa of 2**mantissa, which adds it.
         zero = 2.0**form.mantissa + form.bias
         e = (n >> form.mantissa | form.bits(2.0**form.mantissa)).floats()
         e = e - denormal.select(zero + form.mantissa, zero, like=self)

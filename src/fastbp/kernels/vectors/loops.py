@@ -26,7 +26,7 @@ def emit_loop(builder: Any, first: Any, end: Any, step: Any, body: Callable[[Any
 
 
 def emit_cases(builder: Any, code: Any, cases: Mapping[int, Any], body: Callable[[Any], None]) -> None:
-    """Emit ``body(cases[code])`` for the code that is met at run time, and nothing for any other."""
+    """Emit a switch on `code`, known at run time, that runs ``body(cases[code])``; other codes do nothing."""
     after = builder.append_basic_block("switch.end")
     switch = builder.switch(code, after)
     for number, case in cases.items():

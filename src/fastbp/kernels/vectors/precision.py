@@ -1,4 +1,4 @@
-"""Loads that convert: samples of one precision for a network of the other."""
+"""Loads that convert: samples of one precision for a network of another."""
 
 from numba import types
 from numba.extending import intrinsic
@@ -9,7 +9,7 @@ __all__ = ["load_like", "load_where_like"]
 
 
 def _emit_converted(builder, source, target, value):
-    """A vector of `source`'s type as one of `target`'s, with as many lanes."""
+    """Convert a vector of `source`'s type to `target`'s, with the same number of lanes."""
     if source.dtype == target.dtype:
         return value
     widens = source.dtype.bitwidth < target.dtype.bitwidth

@@ -1,10 +1,10 @@
-"""A vocabulary of vector operations for kernels.
+"""Vector operations for kernels.
 
-A `Vec` stands for one vector register. Kernels written with it are vector code whatever
-LLVM's auto-vectorizer thinks, and stay in registers. Each word is a few instructions;
-the operators ``+ - * /`` and ``!=`` work lane by lane. Memory is reached through typed
-pointers: ``p = pointer(array)``, ``at(p, i)``, ``load(p, i)``, with `i` in elements.
-Nothing here checks bounds: that is the duty of the entry points that own the buffers.
+A `Vec` stands for one vector register. Kernels written with it do not depend on LLVM's
+auto-vectorizer, and their values stay in registers. Each function here is a few
+instructions; the operators ``+ - * /`` and ``!=`` work lane by lane. Memory is accessed
+through typed pointers: ``p = pointer(array)``, ``at(p, i)``, ``load(p, i)``, with `i` in
+elements. Nothing here checks bounds; the entry points that own the buffers must do that.
 """
 
 import operator
@@ -162,7 +162,7 @@ def store(typingctx, p, index, value):
 
 @intrinsic
 def prefetch(typingctx, p, index):
-    """Ask L2 for the cache line of element `index` of `p`, which need not exist: nothing is read."""
+    """Prefetch the cache line of element `index` of `p` into L2; the address need not be valid."""
 
     def codegen(context, builder, sig, args):
         where = emit_address(builder, p.dtype, args[0], args[1])
@@ -175,7 +175,7 @@ def prefetch(typingctx, p, index):
 
 @intrinsic
 def line_of(typingctx, p):
-    """Elements of the type that `p` points to in a cache line of 64 bytes."""
+    """Number of elements of the type that `p` points to in a cache line of 64 bytes."""
     length = 512 // p.dtype.bitwidth
 
     def codegen(context, builder, sig, args):
@@ -282,7 +282,7 @@ def first_lanes(typingctx, count, p):
 
 @intrinsic
 def fma(typingctx, a, b, c):
-    """a * b + c, rounded once where the target can."""
+    """a * b + c, rounded once if the target has FMA instructions."""
 
     def codegen(context, builder, sig, args):
         return emit_fma(builder, a, *args)
@@ -313,7 +313,7 @@ def _extremum(predicate, doc):
     return operation
 
 
-# The form that one x86 instruction has: a comparison with NaN is false, so the second operand is returned.
+# As in the x86 instruction: a comparison with NaN is false, so the second operand is returned.
 vmax = _extremum(">", "a > b ? a : b. A NaN on either side gives b.")
 vmin = _extremum("<", "a < b ? a : b. A NaN on either side gives b.")
 
@@ -370,7 +370,7 @@ def _lower_comparison(context, builder, sig, args):
 
 @intrinsic
 def hsum(typingctx, a):
-    """Sum of the lanes: the upper half is folded onto the lower one until a lane is left, on every run."""
+    """Sum of the lanes, always in the same order: the upper half is added to the lower one until one lane is left."""
 
     def codegen(context, builder, sig, args):
         index = ir.IntType(32)

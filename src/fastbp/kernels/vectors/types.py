@@ -1,8 +1,8 @@
-"""The type of a vector register, and the instructions that kernels are made of.
+"""The Numba type of a vector register, and functions that emit instructions on it.
 
 `VecType` is a Numba type backed by an LLVM vector (``<16 x float>`` with AVX-512). The
 functions here run while a kernel is being compiled and emit its instructions; `simd`
-wraps them into words that jitted functions can call.
+wraps them into functions that jitted code can call.
 """
 
 import numpy as np
@@ -80,7 +80,7 @@ def vec_of(dtype: types.Type) -> VecType:
 
 
 def mask_of(vec: VecType) -> VecType:
-    """Return the type of a comparison's result: one bit a lane."""
+    """Return the type of a comparison's result: one bit per lane."""
     return VecType(types.boolean, vec.lanes)
 
 
@@ -98,13 +98,13 @@ def llvm_type(vec: VecType) -> ir.VectorType:
 
 
 def suffix(vec: VecType) -> str:
-    """Return what the names of LLVM intrinsics on such vectors end with, "v16f32"."""
+    """Return the suffix of LLVM intrinsics for such vectors, such as "v16f32"."""
     letter = {types.float32: "f32", types.float64: "f64", types.int32: "i32", types.int64: "i64"}[vec.dtype]
     return f"v{vec.lanes}{letter}"
 
 
 def emit_call(builder, name, result, operands):
-    """Call the LLVM intrinsic `name`; `declare_intrinsic` does not know how to mangle vectors."""
+    """Call the LLVM intrinsic `name`; llvmlite's `declare_intrinsic` cannot mangle vector types."""
     fnty = ir.FunctionType(result, [operand.type for operand in operands])
     function = builder.module.globals.get(name) or ir.Function(builder.module, fnty, name)
     return builder.call(function, operands)
@@ -134,7 +134,7 @@ def emit_load(builder, vec, pointer, index):
     """Emit a load of the vector that starts at element `index`."""
     address = emit_address(builder, vec.dtype, pointer, index)
     address = builder.bitcast(address, llvm_type(vec).as_pointer())
-    # Rows of a caller's array are aligned to an element and no more.
+    # Rows of a caller's array are aligned to an element only.
     return builder.load(address, align=vec.dtype.bitwidth // 8)
 
 

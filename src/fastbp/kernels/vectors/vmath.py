@@ -1,4 +1,4 @@
-"""Exponential, logarithm, tanh and logistic function of whole vectors, as words that kernels can call."""
+"""Exponential, logarithm, tanh and logistic function of whole vectors, for kernels to call."""
 
 from collections.abc import Callable
 from typing import Any
