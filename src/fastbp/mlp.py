@@ -1,9 +1,10 @@
 """`MLP`: a network without scikit-learn. NumPy and Numba are all it needs."""
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
@@ -81,13 +82,23 @@ class MLP:
         activation, loss = one_of("activation", activation, HIDDEN), one_of("loss", loss, tuple(LOSSES))
         self._network = Network(sizes, activation, loss, Precision.of(as_dtype(dtype)))
         self.seed = seed
-        shapes = list(pairwise(sizes))
-        counts = [n_in * n_out for n_in, n_out in shapes] + [n_out for _, n_out in shapes]
-        self._parameters = np.empty(sum(counts), dtype=self.dtype)
-        parts = np.split(self._parameters, np.cumsum(counts)[:-1])
-        self._weights = tuple(part.reshape(shape) for part, shape in zip(parts, shapes, strict=False))
-        self._biases = tuple(parts[len(shapes) :])
+        self._parameters = np.empty(sum(map(math.prod, _shapes(sizes))), dtype=self.dtype)
+        self._make_views()
         self.reset()
+
+    def _make_views(self) -> None:
+        shapes = _shapes(self.layer_sizes)
+        parts = np.split(self._parameters, np.cumsum([math.prod(shape) for shape in shapes])[:-1])
+        views = tuple(part.reshape(shape) for part, shape in zip(parts, shapes, strict=True))
+        self._weights, self._biases = views[: len(views) // 2], views[len(views) // 2 :]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the state for pickles and copies, without the views: copied alone, they share no buffer."""
+        return {name: value for name, value in vars(self).items() if name not in ("_weights", "_biases")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._make_views()
 
     def reset(self) -> None:
         """Draw new initial weights from the seed, and forget all training."""
@@ -359,6 +370,11 @@ class MLP:
             evaluate=evaluate,
             verbose=verbose,
         )
+
+
+def _shapes(sizes: tuple[int, ...]) -> list[tuple[int, ...]]:
+    """Return the shapes of all weights, then of all biases."""
+    return [*pairwise(sizes), *((size,) for size in sizes[1:])]
 
 
 def _settings(optimizer: Optimizer | None) -> Optimizer:
