@@ -1,5 +1,10 @@
 """`fastbp.MLP`: training against refbp, errors, saving."""
 
+import copy
+import json
+import math
+import pickle
+
 import numpy as np
 import pytest
 
@@ -122,6 +127,42 @@ def test_a_saved_network_goes_on_as_the_one_in_memory(tmp_path, x, optimizer):
     for a, b in zip((*net.weights, *net.biases), (*loaded.weights, *loaded.biases), strict=True):
         np.testing.assert_array_equal(a, b)
     assert [path.name for path in tmp_path.iterdir()] == ["net.npz"]
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda net: pickle.loads(pickle.dumps(net))])
+def test_a_copy_is_saved_as_it_was_trained(tmp_path, x, copied):
+    """Its weights are views into one buffer, as the original's are."""
+    y = make_targets("squared_error", len(x))
+    net = MLP((5, 8, 3), seed=0).fit(x, y, epochs=2)
+    before = net.predict(x)
+    again = copied(net).partial_fit(x, y)
+    again.save(tmp_path / "net.npz")
+    np.testing.assert_array_equal(MLP.load(tmp_path / "net.npz").predict(x), again.predict(x))
+    np.testing.assert_array_equal(net.predict(x), before)
+
+
+@pytest.mark.parametrize("optimizer", [Adam(0.01), SGD(0.05, schedule="invscaling")])
+def test_a_file_of_the_first_format_goes_on(tmp_path, x, optimizer):
+    """Version 0.5 stored the learning rate of Adam's last step, after bias correction, as the current one."""
+    y = make_targets("squared_error", len(x))
+    path = tmp_path / "net.npz"
+    net = MLP((5, 8, 3), seed=0).fit(x, y, epochs=2, optimizer=optimizer)
+    net.save(path)
+    with np.load(path) as file:
+        arrays = dict(file)
+    header = json.loads(str(arrays["header"]))
+    header["format"] = "fastbp.MLP 1"
+    state = header.pop("optimizer")
+    rate, t, kind, initial = (state.pop(name) for name in ("learning_rate", "t", "kind", "learning_rate_init"))
+    if kind == "Adam":
+        rate *= math.sqrt(1 - state["beta_2"] ** t) / (1 - state["beta_1"] ** t)
+    current = {"learning_rate": rate, "t": t} if kind == "Adam" else {"learning_rate": rate}
+    header["optimizer"] = {"kind": kind, "learning_rate_init": initial, "settings": state, "state": current}
+    np.savez(path, **{**arrays, "header": np.array(json.dumps(header))})
+    loaded = MLP.load(path)
+    for each in (net, loaded):
+        each.partial_fit(x, y, shuffle=False)
+    np.testing.assert_array_equal(loaded._parameters, net._parameters)
 
 
 def test_a_failed_save_leaves_the_old_file(tmp_path, monkeypatch, x):

@@ -48,6 +48,19 @@ def test_warm_start_keeps_moments(make, go_on, assert_same, solver, stage):
     assert_same(vars(again), vars(model))
 
 
+def test_a_pickle_of_version_0_5_goes_on(make, go_on, assert_same):
+    """It has no `weight_decay`, and Adam's learning rate of the last step, after bias correction."""
+    model = make("integers", "partial_fit", warm_start=True)
+    state = model.__getstate__()
+    del state["weight_decay"]
+    state["_optimizer"]["learning_rate"] /= 3
+    again = MLPClassifier.__new__(MLPClassifier)
+    again.__setstate__(state)
+    assert_same(vars(again), vars(model))
+    go_on("integers", model, again)
+    assert_same(vars(again), vars(model))
+
+
 def test_after_fit_all_is_kept_but_the_moments(make, assert_same, kind, solver):
     model = make(kind, solver=solver, learning_rate="invscaling")
     again = pickled(model)

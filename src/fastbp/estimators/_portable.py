@@ -15,6 +15,7 @@ from fastbp.estimators._validation import hidden_sizes
 
 # Here and not when it is called: after `patch_sklearn`, scikit-learn's names stand for our own classes.
 from fastbp.interop.sklearn import SklearnMLP
+from fastbp.kernels.functions.optimizers import AdamW
 from fastbp.network.optimizer_state import OptimizerState
 from fastbp.training.caller import warn_caller
 
@@ -56,6 +57,8 @@ class Portable(BaseEstimator):
         if state.get("_optimizer") is not None:
             state["_optimizer"] = OptimizerState.from_dict(state["_optimizer"])
         super().__setstate__(state)
+        # fastbp 0.5 did not have it.
+        self.__dict__.setdefault("weight_decay", AdamW.weight_decay)
 
     def _whole_state(self) -> dict[str, Any]:
         """Return the state, always with the optimizer's moments."""

@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from fastbp.kernels.functions.optimizers import KINDS, RULES, Optimizer, Rule, moment_names
+from fastbp.kernels.functions.optimizers import KINDS, RULES, Adam, Optimizer, Rule, moment_names
 
 __all__ = ["OptimizerState"]
 
@@ -100,6 +100,9 @@ class OptimizerState:
             optimizer = kind(state["learning_rate_init"], **{name: state[name] for name in names})
             moments = {name: state[name] for name in moment_names(state["kind"]) if state[name] is not None}
             rate = _number("learning_rate", state["learning_rate"])
+            if isinstance(optimizer, Adam):
+                # It never changes. fastbp 0.5 has written the rate of the last step, after bias correction.
+                rate = optimizer.learning_rate
             return cls(optimizer, rate, _count("t", state.get("t", 0)), moments)
         except (KeyError, TypeError) as error:
             raise ValueError(f"the optimizer's description is wrong: {error!r}") from error
