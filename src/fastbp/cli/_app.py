@@ -57,6 +57,20 @@ class Layers(click.ParamType):
         return tuple(int(part) for part in parts)
 
 
+class Activations(click.ParamType):
+    """Name of a hidden activation. The names are looked up when one is given, for help should not wait for Numba."""
+
+    name = "NAME"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> str:
+        """Return the name if there is such an activation."""
+        from fastbp.kernels.functions.activations import HIDDEN
+
+        if value not in HIDDEN:
+            raise CommandError(f"{param.opts[0]} {value!r}: expected one of {', '.join(HIDDEN)}")
+        return value
+
+
 def _hidden_option(default: str) -> Any:
     return click.option(
         "--hidden", type=Layers(), default=default, show_default=True, help="Widths of the hidden layers."
@@ -144,10 +158,10 @@ def app(ctx: click.Context) -> None:
 )
 @click.option(
     "--activation",
-    type=click.Choice(["relu", "tanh", "logistic", "identity"]),
+    type=Activations(),
     default="relu",
     show_default=True,
-    help="Of the hidden layers.",
+    help="Of the hidden layers: relu, tanh, logistic, identity, gelu, silu and others.",
 )
 @dtype_option
 @click.option(
