@@ -215,6 +215,7 @@ def test_bad_settings_are_named(arguments, message):
         ({"y": np.full((83, 3), np.inf)}, "y must be finite"),
         ({"sample_weight": np.ones(82)}, "sample_weight must have shape"),
         ({"sample_weight": np.full(83, np.nan)}, "sample_weight must be finite"),
+        ({"sample_weight": np.zeros(83)}, "sample_weight is zero"),
         ({"epochs": 0}, "epochs"),
         ({"batch_size": 0}, "batch_size"),
         ({"weight_decay": -1.0}, "weight_decay"),

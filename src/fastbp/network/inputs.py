@@ -90,7 +90,7 @@ def as_training_samples(
     Raises
     ------
     TypeError, ValueError
-        If shapes do not fit, or values are not finite or outside of the loss's domain.
+        If shapes do not fit, values are not finite or outside of the loss's domain, or all weights are zero.
     """
     names = f"x{suffix}", f"y{suffix}", f"sample_weight{suffix}"
     samples = as_samples(network, x, names[0])
@@ -103,6 +103,8 @@ def as_training_samples(
         weight = np.asarray(_real(names[2], sample_weight), dtype=np.float64)
         if weight.shape != (n,):
             raise ValueError(f"{names[2]} must have shape ({n},), got {weight.shape}")
+        if not weight.any():
+            raise ValueError(f"{names[2]} is zero for every training sample")
     arrays: tuple[Any, ...] = (samples, targets, weight)
     for name, array in zip(names, arrays, strict=True):
         if array is not None and not np.isfinite(array).all():
