@@ -320,9 +320,10 @@ class MLP:
             If the file is not one of `save`.
         """
         saved = npz.load(Path(path))
-        network = cls(**saved.settings)
-        if saved.parameters.shape != network._parameters.shape:
-            raise ValueError(f"{path} is damaged: {saved.parameters.size} parameters for {network!r}")
+        try:
+            network = cls(**saved.settings)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{path} is not a network that fastbp has saved ({error})") from error
         network._parameters[...] = saved.parameters
         network._state = saved.state
         network.history = saved.history

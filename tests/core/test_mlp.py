@@ -190,6 +190,31 @@ def test_loading_something_else(tmp_path, content):
 
 
 @pytest.mark.parametrize(
+    ("part", "change"),
+    [
+        ("settings", {"dtype": 0}),
+        ("settings", {"dtype": "float16"}),
+        ("settings", {"unknown": 1}),
+        ("settings", {"seed": "a"}),
+        ("settings", {"layer_sizes": [10**9, 10**9]}),
+        ("history", {"loss_curve": "abc"}),
+        ("history", {"loss": "abc"}),
+        ("history", {"t": "x"}),
+    ],
+)
+def test_a_header_that_cannot_be_is_refused(tmp_path, part, change):
+    path = tmp_path / "other.npz"
+    MLP((5, 3), seed=0).save(path)
+    with np.load(path) as file:
+        arrays = dict(file)
+    header = json.loads(str(arrays["header"]))
+    header[part] |= change
+    np.savez(path, **{**arrays, "header": np.array(json.dumps(header))})
+    with pytest.raises(ValueError, match=r"other\.npz is not a network"):
+        MLP.load(path)
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ({"layer_sizes": (5,)}, "layer_sizes"),

@@ -1,6 +1,7 @@
 """Networks on disk: one .npz file of plain arrays and a JSON header, never a pickle."""
 
 import json
+import math
 import zipfile
 from dataclasses import asdict
 from itertools import pairwise
@@ -62,6 +63,20 @@ def _rebuild(header: dict[str, Any] | None, arrays: Any, shapes: list[tuple[int,
     return OptimizerState.from_dict(header)
 
 
+def _history(record: dict[str, Any]) -> History:
+    history = History(**record)
+    lists = (history.loss_curve, history.validation_scores or [])
+    numbers = (history.best_loss, history.best_validation_score, history.loss)
+    counts = (history.no_improvement_count, history.n_iter, history.t)
+    if not (
+        all(isinstance(part, list) and all(isinstance(value, float) for value in part) for part in lists)
+        and all(value is None or isinstance(value, float) for value in numbers)
+        and all(isinstance(value, int) and value >= 0 for value in counts)
+    ):
+        raise ValueError("the history is wrong")
+    return history
+
+
 def save(
     path: Path,
     *,
@@ -91,10 +106,14 @@ def load(path: Path) -> Saved:
             header = json.loads(str(arrays["header"]))
             if header["format"] not in (_FORMAT, _OLD_FORMAT):
                 raise ValueError(f"unknown format {header['format']!r}")
-            history = History(**header["history"])
-            sizes = header["settings"]["layer_sizes"]
+            history = _history(header["history"])
+            sizes, parameters = header["settings"]["layer_sizes"], arrays["parameters"]
             shapes = [*pairwise(sizes), *((size,) for size in sizes[1:])]
+            # Before anyone allocates what the header promises.
+            wanted = sum(map(math.prod, shapes))
+            if parameters.shape != (wanted,) or parameters.dtype.kind != "f":
+                raise ValueError(f"{wanted} parameters were wanted, got {parameters.dtype} of shape {parameters.shape}")
             state = _rebuild(header["optimizer"], arrays, shapes)
-            return Saved(header["settings"], arrays["parameters"], state, history)
+            return Saved(header["settings"], parameters, state, history)
     except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise ValueError(f"{path} is not a network that fastbp has saved ({error})") from error
