@@ -17,15 +17,20 @@ __all__ = ["check_layers", "check_order", "check_parameters", "check_samples"]
 _FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
 
-def _check(name: str, array: np.ndarray, dtype: np.dtype, shape: tuple[int, ...], *, written: bool) -> None:
+def _check(
+    kind: str, index: int, array: np.ndarray, dtype: np.dtype, shape: tuple[int, ...], *, written: bool = False
+) -> None:
+    """Raise unless ``kind[index]`` is an array of this type and shape. The name is made up only for an error."""
+    if isinstance(array, np.ndarray) and array.dtype == dtype and array.shape == shape:
+        if written and not array.flags.writeable:
+            raise ValueError(f"{kind}[{index}] must be writeable, got a read-only array")
+        return
+    name = f"{kind}[{index}]"
     if not isinstance(array, np.ndarray):
         raise TypeError(f"{name} must be an array, got {type(array).__name__}")
     if array.dtype != dtype:
         raise TypeError(f"{name} must be of type {dtype}, got {array.dtype}")
-    if array.shape != shape:
-        raise ValueError(f"{name} must have shape {shape}, got {array.shape}")
-    if written and not array.flags.writeable:
-        raise ValueError(f"{name} must be writeable, got a read-only array")
+    raise ValueError(f"{name} must have shape {shape}, got {array.shape}")
 
 
 def check_parameters(
@@ -58,8 +63,7 @@ def check_parameters(
         raise ValueError(f"{names[0]} and {names[1]} must be {len(shapes)} arrays, got {len(arrays)}")
     depth = len(shapes) // 2
     for index, (array, shape) in enumerate(zip(arrays, shapes, strict=True)):
-        name = f"{names[index // depth]}[{index % depth}]"
-        _check(name, array, dtype, shape, written=written)
+        _check(names[index // depth], index % depth, array, dtype, shape, written=written)
 
 
 def check_samples(network: Network, samples: Samples) -> None:
@@ -98,14 +102,14 @@ def check_layers(weights: list[np.ndarray], biases: list[np.ndarray], x: Samples
         raise ValueError(f"weights and biases must be of one number, at least 1, got {len(weights)} and {len(biases)}")
     if len(x.shape) != 2:
         raise ValueError(f"x must be a matrix, got shape {x.shape}")
-    n_in = x.shape[1]
+    first, n_in = weights[0], x.shape[1]
+    if isinstance(first, np.ndarray) and first.dtype not in _FLOATS:
+        raise TypeError(f"weights[0] must be of type float32 or float64, got {first.dtype}")
     for index, (w, b) in enumerate(zip(weights, biases, strict=True)):
         if not isinstance(w, np.ndarray):
             raise TypeError(f"weights[{index}] must be an array, got {type(w).__name__}")
-        if weights[0].dtype not in _FLOATS:
-            raise TypeError(f"weights[0] must be of type float32 or float64, got {weights[0].dtype}")
         if w.ndim != 2 or w.size == 0:
             raise ValueError(f"weights[{index}] must be a matrix of at least one element, got shape {w.shape}")
-        _check(f"weights[{index}]", w, weights[0].dtype, (n_in, w.shape[1]), written=False)
-        _check(f"biases[{index}]", b, weights[0].dtype, (w.shape[1],), written=False)
+        _check("weights", index, w, first.dtype, (n_in, w.shape[1]))
+        _check("biases", index, b, first.dtype, (w.shape[1],))
         n_in = w.shape[1]
