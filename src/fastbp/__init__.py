@@ -1,7 +1,7 @@
 """Multi-layer perceptrons trained by fused kernels.
 
-Public names are imported when they are first asked for, so that ``import fastbp`` is cheap, compiles nothing
-and needs no scikit-learn.
+Public names are imported when they are first used, so that ``import fastbp`` is cheap, compiles nothing and does not
+need scikit-learn.
 """
 
 from importlib import import_module

@@ -1,7 +1,7 @@
-"""``python -m fastbp script.py``: run a program whose MLPs are fastbp's, without a change to it.
+"""``python -m fastbp script.py``: run an unmodified program with fastbp's MLPs in place of scikit-learn's.
 
-The program finds what it finds under ``python script.py`` or ``python -m module``: its arguments, its own folder first
-on the path of imports, ``__name__ == "__main__"``, its exit status and, in a traceback, its own frames only.
+The program runs as under ``python script.py`` or ``python -m module``: with its own arguments, its own folder first in
+``sys.path``, ``__name__ == "__main__"``, its own exit status and only its own frames in a traceback.
 """
 
 import os
@@ -19,14 +19,14 @@ scikit-learn patched: MLPClassifier and MLPRegressor of sklearn.neural_network a
 
 The command line that trains on tables is "fastbp", without "python -m".
 """
-# Of the command "fastbp"; here only to tell who wanted it where to find it.
+# Subcommands of the command "fastbp", for a hint to users who meant that command.
 COMMANDS = ("demo", "info", "predict", "train", "warmup")
 
 
 def main() -> None:
-    """Run what the command line names.
+    """Run the script or module named on the command line.
 
-    Exits with the program's own status; with 2 if there is nothing to run, and 1 if there is no such module.
+    The exit status is the program's own, 2 if nothing was named, or 1 if there is no such module.
     """
     arguments = sys.argv[1:]
     if arguments and arguments[0] in ("-h", "--help"):
@@ -51,7 +51,7 @@ def main() -> None:
     except BaseException as error:
         _hide_own_frames(error, program[0])
         raise
-    # Threads and exit handlers that outlive the program, and `python -i`, look for its names here.
+    # Threads and exit handlers that outlive the program, and `python -i`, look up its global names here.
     vars(sys.modules["__main__"]).update(names)
 
 
@@ -61,11 +61,11 @@ def _run_module(name: str) -> dict[str, object]:
 
 def _run_script(script: str) -> dict[str, object]:
     if not sys.flags.safe_path:
-        # `python -m` begins the path of imports with the working folder, `python script.py` with the script's.
+        # `python -m` puts the working folder first in sys.path, `python script.py` the script's folder.
         del sys.path[0]
         if pkgutil.get_importer(script) is None:
             sys.path.insert(0, os.path.dirname(os.path.realpath(script)))
-    # Absolute, as Python makes it, so that `__file__` is good after a change of the working folder.
+    # Absolute, as in Python, so that `__file__` stays valid if the program changes the working folder.
     return runpy.run_path(os.path.abspath(script), run_name="__main__")
 
 
@@ -76,7 +76,7 @@ def _hide_own_frames(error: BaseException, target: str) -> None:
         frames = frames.tb_next
     if frames is None and isinstance(error, ImportError):
         _fail(str(error), target, 1)
-    # The program is over: whatever hook it has set is called, with what belongs to it.
+    # The program has ended: call its excepthook, if it set one, with its own frames.
     show = sys.excepthook
     sys.excepthook = lambda kind, value, _: show(kind, value.with_traceback(frames), frames)
 

@@ -28,7 +28,7 @@ __all__ = ["describe", "fma_peak", "warmup"]
 
 
 def _model_name() -> str:
-    """Name of the processor as its maker has it, where the system tells."""
+    """The processor's marketing name, if the system provides it."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -38,7 +38,7 @@ def _model_name() -> str:
 
 
 def describe() -> dict[str, str | int]:
-    """Return what fastbp finds on this machine.
+    """Return a description of this machine, as fastbp sees it.
 
     Returns
     -------
@@ -58,7 +58,7 @@ def describe() -> dict[str, str | int]:
 
 
 def fma_peak(dtype: DTypeLike, *, seconds: float = 0.2) -> float:
-    """Measure how fast one core multiplies and adds when memory does not matter.
+    """Measure the peak speed of one core: fused multiply-adds without memory accesses.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ def _warm_kernels(dtype: np.dtype) -> None:
 
 
 def _warm_network(x: SamplesLike) -> None:
-    """Train and predict, many rows and few, in the precision of the samples."""
+    """Train and predict, with many rows and with few, in the precision of the samples."""
     weights, biases = [np.ones((2, 1), dtype=x.dtype)], [np.ones(1, dtype=x.dtype)]
     network = Network.of(weights, "relu", "squared_error")
     samples = Samples(x, np.ones((len(x), 1), dtype=x.dtype))
@@ -120,15 +120,15 @@ def _warm_objective(x: SamplesLike) -> None:
 def warmup(progress: Callable[[str], object] | None = None) -> None:
     """Compile every kernel and store the code in the cache.
 
-    For both precisions, dense and sparse samples, and the activations that scikit-learn has. The others have kernels of
-    their own, which are compiled when one of them is first used.
+    This covers both precisions, dense and sparse samples, and the activations of scikit-learn. The other activations
+    have their own kernels, which are compiled when one of them is first used.
 
     Parameters
     ----------
     progress : callable, optional
-        Is told what is being compiled, as a short text.
+        Called with a short text that says what is being compiled.
     """
-    rows = 64  # more than the few that have a kernel of their own
+    rows = 64  # more than the few rows that have their own kernel
     for name in ("float32", "float64"):
         dtype = np.dtype(name)
         dense = np.ones((rows, 2), dtype=dtype)

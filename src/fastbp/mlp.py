@@ -1,4 +1,4 @@
-"""`MLP`: a network without scikit-learn. NumPy and Numba are all it needs."""
+"""`MLP`: a network without scikit-learn. It only needs NumPy and Numba."""
 
 import math
 from collections.abc import Sequence
@@ -28,23 +28,23 @@ _DEFAULT_BATCH = 200
 
 
 class MLP:
-    """A multi-layer perceptron: dense layers, one activation for all hidden ones, trained by minibatches.
+    """A multi-layer perceptron: dense layers with one activation for all hidden layers, trained in minibatches.
 
     Parameters
     ----------
     layer_sizes : sequence of int
         Inputs, units of the hidden layers, outputs: ``(784, 256, 10)``.
     activation : str
-        Of the hidden layers: "relu", "tanh", "logistic", "identity", "gelu", "silu", "mish", "selu", "elu",
+        Activation of the hidden layers: "relu", "tanh", "logistic", "identity", "gelu", "silu", "mish", "selu", "elu",
         "leaky_relu" or "softplus". The last seven are PyTorch's functions of these names, with its default settings.
     loss : {"squared_error", "poisson", "log_loss", "binary_log_loss"}
-        What is minimized, and with it the activation of the output layer: identity, exp, softmax, or logistic (each
-        output a yes or no of its own).
+        Loss to minimize. It determines the activation of the output layer: identity, exp, softmax, or logistic (each
+        output is a separate yes or no).
     dtype : {"float32", "float64"}
-        Of weights, moments and all arithmetic.
+        Type of weights, moments and all arithmetic.
     seed : int, optional
-        For the initial weights and the shuffling: the same seed gives the same network, bit by bit, for any number of
-        threads. Without one every network is another.
+        Seed of the initial weights and of the shuffling. The same seed gives the same network, bit by bit, for any
+        number of threads. Without a seed every network is different.
 
     Attributes
     ----------
@@ -57,7 +57,7 @@ class MLP:
     history : History
         Losses, epochs and samples so far.
     optimizer : SGD, Adam, AdamW or None
-        That of the last training.
+        Optimizer of the last training.
 
     Examples
     --------
@@ -101,7 +101,7 @@ class MLP:
         self._make_views()
 
     def reset(self) -> None:
-        """Draw new initial weights from the seed, and forget all training."""
+        """Draw the initial weights from the seed again, and discard all training."""
         self._rng = np.random.RandomState(self.seed)
         weights, biases = glorot_uniform(list(self.layer_sizes), self.activation, self._rng, self.dtype)
         for target, value in zip((*self.weights, *self.biases), (*weights, *biases), strict=True):
@@ -179,24 +179,27 @@ class MLP:
         x : array_like, (n, n_in), [read]
             Samples.
         y : array_like, (n, n_out), [read]
-            Targets. (n,) will do for one output; for "log_loss" also class numbers, (n,), from 0 to n_out - 1.
+            Targets. Their shape may be (n,) if there is one output. For "log_loss" they may also be class numbers from
+            0 to n_out - 1, (n,).
         epochs : int
-            Passes over the samples, at most.
+            Maximum number of passes over the samples.
         batch_size : int
-            Rows in a minibatch; no more than n are taken.
+            Rows in a minibatch, at most n.
         optimizer : SGD, Adam or AdamW, optional
             ``Adam()`` if omitted.
         weight_decay : float
-            Strength of the penalty ``weight_decay / (2 * S) * sum(w**2)``, S the size (or weight) of a minibatch.
+            Strength of the penalty ``weight_decay / (2 * S) * sum(w**2)``, where S is the size (or weight) of a
+            minibatch.
         sample_weight : array_like, (n,), optional [read]
             Weights of the samples.
         shuffle : bool
-            Whether the rows are taken in a new random order at every epoch.
+            Whether to shuffle the rows before every epoch.
         stopping : Stopping, optional
-            When lack of improvement ends the training. Never, if omitted.
+            When to stop for lack of improvement. Never, if omitted.
         validation : (x, y), optional [read]
             Samples and targets that are not trained on. Improvement is then judged by the loss on these, without the
-            penalty; ``history.validation_scores`` are its negatives, and the weights of the best epoch remain.
+            penalty. ``history.validation_scores`` holds the negative losses, and the weights of the best epoch are
+            kept.
         n_threads : int, optional
             Number of threads; -1 for all CPUs, None to choose by the size of a minibatch. The result does not depend
             on it.
@@ -244,9 +247,9 @@ class MLP:
         shuffle: bool = True,
         n_threads: int | None = None,
     ) -> Self:
-        """Train some more epochs, from the weights and moments as they are.
+        """Train some more epochs, starting from the current weights and moments.
 
-        The parameters are those of `fit`; `optimizer` replaces the one in use, and its moments.
+        The parameters are those of `fit`. If `optimizer` is given, it replaces the current one and its moments.
 
         Returns
         -------
@@ -261,7 +264,7 @@ class MLP:
         return self
 
     def predict(self, x: ArrayLike, *, n_threads: int | None = None) -> np.ndarray:
-        """Return the outputs for some samples: values, rates or probabilities, as the loss has it.
+        """Return the outputs for some samples: values, rates or probabilities, depending on the loss.
 
         Parameters
         ----------
@@ -289,7 +292,7 @@ class MLP:
         Parameters
         ----------
         path : path
-            An .npz file, without pickles.
+            Name of the .npz file. It contains no pickles.
         """
         npz.save(
             Path(path),
@@ -307,17 +310,17 @@ class MLP:
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
-        """Return the network that `save` has written; training goes on where it stopped, in a new random order.
+        """Return a network that `save` wrote; training can be continued, in a new random order.
 
         Parameters
         ----------
         path : path
-            A file that `save` has written.
+            A file that `save` wrote.
 
         Raises
         ------
         ValueError
-            If the file is not one of `save`.
+            If `save` did not write the file.
         """
         saved = npz.load(Path(path))
         try:
@@ -391,5 +394,5 @@ def _recipe(samples: Samples, epochs: int, batch_size: int, weight_decay: float,
     check_count("batch_size", batch_size)
     if not weight_decay >= 0:
         raise ValueError(f"weight_decay must be a number >= 0, got {weight_decay!r}")
-    choose_threads(n_threads, 0.0, 1)  # raises if it is no number of threads
+    choose_threads(n_threads, 0.0, 1)  # raises if `n_threads` is invalid
     return Recipe(min(int(batch_size), samples.count), weight_decay, n_threads)

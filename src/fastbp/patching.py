@@ -1,13 +1,12 @@
 """fastbp's estimators under scikit-learn's names, for programs that cannot or should not be changed.
 
 After `patch_sklearn`, ``from sklearn.neural_network import MLPClassifier`` gives `fastbp.MLPClassifier`. Names and
-arguments are those of Intel's extension for scikit-learn (``sklearnex``), so that both are used alike.
+arguments are those of Intel's extension for scikit-learn (``sklearnex``).
 
-What is replaced is every name for the class in the modules of scikit-learn that are loaded, and the class where it is
-a key of their tables (scikit-learn's estimator checks look up settings by class). The module that *defines* the class
-keeps it: pickles name that module, so that pickles of scikit-learn's estimators can be written and read while it is
-patched, and stay what they are. Nothing is replaced outside of scikit-learn: a program that has imported the class
-before keeps scikit-learn's.
+Patching replaces every name of the class in all loaded modules of scikit-learn, and the class as a key of their tables
+(scikit-learn's estimator checks look up settings by class). The module that *defines* the class keeps it. Pickles refer
+to that module, so pickles of scikit-learn's own estimators can still be written and read, and still give scikit-learn's
+estimators. Nothing is replaced outside scikit-learn: a program that imported the class before keeps scikit-learn's.
 """
 
 import sys
@@ -22,8 +21,8 @@ from fastbp.estimators import MLPClassifier, MLPRegressor
 __all__ = ["get_patch_names", "original", "patch_sklearn", "sklearn_is_patched", "unpatch_sklearn"]
 
 _OURS: dict[str, type] = {"MLPClassifier": MLPClassifier, "MLPRegressor": MLPRegressor}
-# The classes that ours replaced. Kept after `unpatch_sklearn`: another tool that has replaced the class as well may put
-# ours back later.
+# scikit-learn's own classes. Kept after `unpatch_sklearn`: another tool that also replaced the class may put ours back
+# later.
 _theirs: dict[str, type] = {}
 _lock = Lock()
 
@@ -36,7 +35,7 @@ def get_patch_names() -> list[str]:
 def patch_sklearn(name: str | Iterable[str] | None = None, verbose: bool = True) -> None:
     """Replace classes of `sklearn.neural_network` by those of fastbp, until `unpatch_sklearn`.
 
-    Call it before the classes are imported from scikit-learn: a module that has imported one keeps what it has.
+    Call it before the classes are imported from scikit-learn: a module that has already imported one keeps it.
     Patching twice changes nothing.
 
     Parameters
@@ -44,12 +43,12 @@ def patch_sklearn(name: str | Iterable[str] | None = None, verbose: bool = True)
     name : str or iterable of str, default=None
         Names of the classes, in upper or lower case; None for all of `get_patch_names`.
     verbose : bool, default=True
-        Whether to say on stderr what is replaced.
+        Whether to report on stderr what is replaced.
 
     Raises
     ------
     ValueError
-        If there is no such class; nothing is replaced then.
+        If a name is unknown; nothing is replaced then.
     """
     names = _chosen(name)
     with _lock:
@@ -63,7 +62,7 @@ def patch_sklearn(name: str | Iterable[str] | None = None, verbose: bool = True)
 
 
 def unpatch_sklearn(name: str | Iterable[str] | None = None) -> None:
-    """Give scikit-learn its own classes back; what is not patched stays as it is.
+    """Restore scikit-learn's own classes; classes that are not patched stay as they are.
 
     Parameters
     ----------
@@ -73,7 +72,7 @@ def unpatch_sklearn(name: str | Iterable[str] | None = None) -> None:
     Raises
     ------
     ValueError
-        If there is no such class; nothing is given back then.
+        If a name is unknown; nothing is restored then.
     """
     names = _chosen(name)
     with _lock:
@@ -88,12 +87,12 @@ def sklearn_is_patched(name: str | Iterable[str] | None = None) -> bool:
     Parameters
     ----------
     name : str or iterable of str, default=None
-        Names of the classes that are asked about; None for all of `get_patch_names`.
+        Names of the classes; None for all of `get_patch_names`.
 
     Raises
     ------
     ValueError
-        If there is no such class.
+        If a name is unknown.
     """
     names = _chosen(name)
     with _lock:
@@ -101,7 +100,7 @@ def sklearn_is_patched(name: str | Iterable[str] | None = None) -> bool:
 
 
 def original(name: str) -> type:
-    """Return scikit-learn's own class of that name, patched or not: what converters and comparisons need."""
+    """Return scikit-learn's own class of that name, patched or not, for converters and comparisons."""
     (key,) = _chosen(name)
     with _lock:
         present = getattr(sklearn.neural_network, key)
@@ -109,7 +108,7 @@ def original(name: str) -> type:
 
 
 def _chosen(name: str | Iterable[str] | None) -> list[str]:
-    """Return names as the classes have them; raise if one is unknown."""
+    """Return the exact names of the classes; raise if one is unknown."""
     if name is None:
         return list(_OURS)
     known = {key.lower(): key for key in _OURS}
@@ -121,7 +120,7 @@ def _chosen(name: str | Iterable[str] | None) -> list[str]:
 
 
 def _exchange(old: type, new: type, *, home: str) -> None:
-    """Put one class in the place of another in all loaded modules of scikit-learn but `home`."""
+    """Replace one class by another in all loaded modules of scikit-learn except `home`."""
     for name, module in list(sys.modules.items()):
         if name.partition(".")[0] != "sklearn" or name == home or not isinstance(module, ModuleType):
             continue

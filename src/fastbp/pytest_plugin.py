@@ -1,11 +1,11 @@
-"""A plugin for pytest that tests fastbp by tests written for scikit-learn, unmodified.
+"""A pytest plugin that runs unmodified tests written for scikit-learn on fastbp.
 
 .. code-block:: sh
 
     pytest -p fastbp.pytest_plugin --pyargs sklearn.neural_network.tests.test_mlp
 
-scikit-learn is patched before any test is imported and restored at the end. A run whose tests hold scikit-learn's own
-classes all the same stops before the first test instead of passing.
+scikit-learn is patched before any test is imported, and restored at the end. If test modules got hold of scikit-learn's
+own classes anyway, the run stops with an error before the first test.
 """
 
 import sys
@@ -27,17 +27,17 @@ def _patch(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
-    """Patch before a ``conftest.py`` can import the classes, where the plugin is named by ``-p``."""
+    """Patch before a ``conftest.py`` can import the classes, if the plugin was loaded with ``-p``."""
     _patch(early_config)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Patch where the plugin is named by the variable ``pytest_plugins`` of a ``conftest.py``."""
+    """Patch if the plugin was loaded through ``pytest_plugins`` in a ``conftest.py``."""
     _patch(config)
 
 
 def pytest_report_header() -> list[str]:
-    """Say what is under test."""
+    """Report what is under test."""
     classes = {name: getattr(sklearn.neural_network, name) for name in get_patch_names()}
     return [
         f"scikit-learn {sklearn.__version__}: {name} is {kind.__module__}.{kind.__qualname__}"
@@ -61,7 +61,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 
 def _accept_errors_of_parameters(config: pytest.Config) -> None:
-    """Let scikit-learn's check of parameters expect our class of errors beside its own, which is private."""
+    """Let scikit-learn's check of parameters accept our error class as well as its own, which is private."""
     checks = sys.modules.get("sklearn.utils.estimator_checks")
     if checks is not None:
         replace = pytest.MonkeyPatch()

@@ -83,7 +83,7 @@ def test_a_forked_child_has_no_claims():
 # ---- trainings ----
 
 
-@pytest.mark.parametrize("broken", ["_make_buffers", "_hire", "_run_slice"])
+@pytest.mark.parametrize("broken", ["_make_buffers", "_start_workers", "_run_slice"])
 def test_a_training_that_fails_leaves_no_claim(broken, monkeypatch, problem):
     monkeypatch.setattr(engine.Engine, broken, lambda *_: 1 // 0)
     with pytest.raises(ZeroDivisionError):

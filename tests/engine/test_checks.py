@@ -167,7 +167,7 @@ def test_layers_that_do_not_fit(place, misfit):
 def test_number_of_layers():
     arrays = parameters()
     for weights, biases in (([], []), (arrays[:2], arrays[2:3]), (arrays[:1], arrays[2:])):
-        with pytest.raises(ValueError, match=r"^weights and biases must be of one number"):
+        with pytest.raises(ValueError, match=r"^weights and biases must be equally many"):
             check_layers(weights, biases, np.ones((5, 4)))
 
 

@@ -94,7 +94,7 @@ def problem(rng):
 
 
 @pytest.mark.parametrize("when", ["before", "amid", "after"])
-def test_ctrl_c_while_workers_are_hired(when, problem, monkeypatch):
+def test_ctrl_c_while_workers_are_started(when, problem, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(engine, "submit", _interrupted_submit(1, when))
         assert _outcome(train, problem, make_optimizer("Adam"), 4) is KeyboardInterrupt
@@ -120,7 +120,7 @@ def test_ctrl_c_while_a_long_slice_begins(n_threads, when, problem, long_slices,
     """No step is done by a thread that nobody knows of: weights are written back, and memory is freed."""
     one = train(problem, make_optimizer("Adam"), 1)
     with monkeypatch.context() as patch:
-        # Workers are hired first; then there is a runner for each slice.
+        # Workers are started first; then there is a runner for each slice.
         patch.setattr(engine, "submit", _interrupted_submit(1 + (n_threads > 1), when))
         assert _outcome(train, problem, make_optimizer("Adam"), n_threads) is KeyboardInterrupt
     assert count_open() == 0

@@ -1,1 +1,1 @@
-"""Compilation: decorators, the code cache, the processor. Every private name of Numba and llvmlite is in here."""
+"""Compilation: decorators, the code cache, the processor. Private names of Numba and llvmlite are used only here."""

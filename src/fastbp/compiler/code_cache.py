@@ -1,12 +1,12 @@
 """Compiled code on disk, one file for each function and each set of argument types.
 
-Numba's own cache misses a change in *another* file, fails where no folder can be written, loses entries when two
-processes write at once, and unpickles whatever it finds. Here
+Numba's own cache does not notice a change in *another* source file, fails if no folder is writeable, loses entries when
+two processes write at once, and unpickles whatever it finds. Here
 
-- the name of a file contains a hash of all that its code depends on, so that a change of any source is a miss;
-- files are written under another name and then renamed: processes need no lock;
-- a file starts with a checksum, and damage is a miss too: the code is compiled again and the file overwritten;
-- where nothing can be stored, there is one warning, at the first compilation.
+- the name of a file contains a hash of everything that its code depends on, so a change of any source is a miss;
+- files are written under another name and then renamed, so processes need no lock;
+- a file starts with a checksum, and a damaged file is a miss too: the code is compiled again and the file overwritten;
+- if nothing can be stored, there is one warning, at the first compilation.
 """
 
 import hashlib
@@ -34,7 +34,7 @@ _DIGEST_SIZE = hashlib.sha256().digest_size
 
 @cache
 def _source_hash() -> str:
-    """Return a hash of the sources that compiled code is made of, or an empty string where there are no sources."""
+    """Return a hash of the sources of compiled code, or an empty string if there are no source files."""
     paths = sorted([*_PACKAGE.glob("compiler/*.py"), *_PACKAGE.glob("kernels/**/*.py")])
     digest = hashlib.sha256()
     for path in paths:
@@ -45,7 +45,7 @@ def _source_hash() -> str:
 
 @cache
 def _stored_code() -> Any:
-    """Return the module that knows Numba's format."""
+    """Return the module that can read and write Numba's format."""
     return import_module("fastbp.compiler.stored_code")
 
 
@@ -55,7 +55,7 @@ def _unknown_format(error: Exception) -> str:
 
 @cache
 def _obstacle() -> str:
-    """Return why no code can be stored in any folder; empty if it can."""
+    """Return why no code can be stored in any folder; empty if it can be."""
     if not _source_hash():
         return "it was imported from an archive or without its .py files, by which it recognises stored code"
     try:
@@ -66,7 +66,7 @@ def _obstacle() -> str:
 
 
 def _folders() -> list[Path]:
-    """Return the folders where code may lie, the best one first."""
+    """Return the folders where code may be stored, the best one first."""
     if config.CACHE_DIR:
         return [Path(config.CACHE_DIR, "fastbp")]
     user = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "fastbp")
@@ -74,7 +74,7 @@ def _folders() -> list[Path]:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Write a file of which other processes see all or nothing."""
+    """Write a file atomically: other processes see all of it or nothing."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{path.name}.{os.urandom(8).hex()}.tmp")
     try:
@@ -89,7 +89,7 @@ def _seal(name: str, payload: bytes) -> bytes:
 
 
 def _unseal(name: str, content: bytes) -> bytes | None:
-    """Return the payload of a file, None if the file is damaged or another one's."""
+    """Return the payload of a file, or None if the file is damaged or belongs to another name."""
     payload = content[len(_MAGIC) + _DIGEST_SIZE :]
     return payload if content == _seal(name, payload) else None
 
@@ -98,7 +98,7 @@ _warned: set[str] = set()
 
 
 def _warn_once(subject: str, message: str) -> None:
-    """Warn once in a process: there are dozens of kernels, and one cause."""
+    """Warn only once per process: dozens of kernels would fail for the same reason."""
     if subject not in _warned:
         _warned.add(subject)
         warnings.warn(message, RuntimeWarning, stacklevel=3)
@@ -109,12 +109,12 @@ def _warn_not_stored(reason: str) -> None:
 
 
 class CodeCache:
-    """The stored code of one function, with the methods that Numba's dispatchers call.
+    """The stored code of one function; its methods are those that Numba's dispatchers call.
 
     Parameters
     ----------
     py_func : callable
-        The function before compilation, one of this package.
+        The Python function, one of this package.
     """
 
     def __init__(self, py_func: Callable) -> None:
@@ -145,7 +145,7 @@ class CodeCache:
         return None
 
     def save_overload(self, sig: Any, data: Any) -> None:
-        """Store compiled code. A fit whose code is compiled goes on, whatever happens."""
+        """Store compiled code. A failure to store it never stops the fit that needed the code."""
         if _obstacle():
             _warn_not_stored(_obstacle())
             return
@@ -167,7 +167,7 @@ class CodeCache:
 
 
 def cache_folder() -> str:
-    """Return the folder that compiled code is written to, or an empty string where none can be written."""
+    """Return the folder that compiled code is written to, or an empty string if none is writeable."""
     for folder in [] if _obstacle() else _folders():
         try:
             folder.mkdir(parents=True, exist_ok=True)

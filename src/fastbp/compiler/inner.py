@@ -1,7 +1,7 @@
 """Functions that only compiled code calls, compiled as parts of their callers.
 
-All of it relies on private names of Numba. An import that fails here means that Numba has changed, and `jit` then
-compiles these functions like all others.
+This module relies on private names of Numba. If one of its imports fails, Numba has changed; `jit` then compiles these
+functions like all others.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from numba.core.sigutils import normalize_signature
 
 __all__ = ["InnerDispatcher"]
 
-# The methods that are overridden or called below: a missing one is found here, not at the first compilation.
+# The methods that are overridden or called below: check now that they exist, not at the first compilation.
 _dispatcher: Any = CPUDispatcher
 _METHODS = (
     JITCodeLibrary.finalize,
@@ -27,7 +27,7 @@ _METHODS = (
 
 
 class _Unfinished(JITCodeLibrary):
-    """The LLVM code of a function and its callees, neither optimised nor translated to machine code."""
+    """The LLVM IR of a function and its callees, neither optimised nor translated to machine code."""
 
     def finalize(self) -> None:
         for library in dict.fromkeys(self._linking_libraries):
@@ -37,7 +37,7 @@ class _Unfinished(JITCodeLibrary):
 
 
 class _InnerCompiler(Compiler):
-    """Numba's pipeline, up to the translation to LLVM code."""
+    """Numba's pipeline, up to the translation to LLVM IR."""
 
     def compile_extra(self, func: Callable) -> Any:
         self.state.library = _Unfinished(self.state.targetctx.codegen(), func.__qualname__)
@@ -47,26 +47,26 @@ class _InnerCompiler(Compiler):
 
 
 class InnerDispatcher(CPUDispatcher):
-    """A function known by its LLVM code, for there is no machine code that Python could call.
+    """A function that exists as LLVM IR only; there is no machine code that Python could call.
 
     Parameters
     ----------
     py_func : callable
-        The function before compilation.
+        The Python function.
     options : dict
-        What `numba.jit` takes.
+        Options of `numba.jit`.
     """
 
     def __init__(self, py_func: Callable, options: dict[str, Any]) -> None:
         super().__init__(py_func, targetoptions=options, pipeline_class=_InnerCompiler)
 
     def add_overload(self, cres: Any) -> None:
-        """Keep a compiled function, and tell Numba that its callers are to be linked with the LLVM code."""
+        """Keep a compiled function, and tell Numba to link its LLVM IR into the callers."""
         self.targetctx.insert_user_function(cres.library, cres.fndesc, [cres.library])
         self.overloads[tuple(cres.signature.args)] = cres
 
     def get_overload(self, sig: Any) -> Any:
-        """Return the LLVM code for these argument types, where Numba's own method returns an address."""
+        """Return the LLVM IR for these argument types; Numba's own method returns an address."""
         args, _ = normalize_signature(sig)
         compiled: Any = self.overloads[tuple(args)]
         return compiled.library

@@ -1,11 +1,12 @@
-"""The two decorators under which every kernel is compiled.
+"""The two decorators for kernels, `jit` and `inner`.
 
-Numba optimises and generates machine code for every jitted function on its own, and then
-copies the code of the callee into the caller, where the optimiser starts again. Kernels
-here are small functions that end up inside a few big ones, so most of that work would be
-thrown away. The entry points that Python calls are `jit`; what only they call is `inner`:
-translated to LLVM code and optimised as a part of its callers. That halves the time of a
-first fit. With a Numba in which `inner` does not work, all functions are compiled alike.
+Numba optimises every jitted function and generates machine code for it, and then copies the
+callee's code into the caller and optimises it again. Kernels here are small functions that
+end up inside a few big ones, so most of that work would be thrown away. Functions that
+Python calls are `jit`. Functions that only compiled code calls are `inner`: they are
+translated to LLVM IR and optimised as a part of their callers. That halves the time of a
+first fit. If `inner` does not work with the installed Numba, all functions are compiled
+alike.
 """
 
 import warnings
@@ -21,8 +22,8 @@ from fastbp.compiler.target import config
 
 __all__ = ["inner", "jit"]
 
-# Divisions follow IEEE arithmetic (no ZeroDivisionError). No fast-math flag is set: NaN and infinity are data, and
-# where a fused multiply-add or a re-ordered sum is wanted the kernel says so.
+# Divisions follow IEEE arithmetic (no ZeroDivisionError). No fast-math flag is set: NaN and infinity must be handled
+# correctly, and kernels ask explicitly for fused multiply-adds and re-ordered sums.
 _OPTIONS: dict[str, Any] = {"nopython": True, "nogil": True, "error_model": "numpy"}
 
 _DISABLED = bool(config.DISABLE_JIT)
@@ -39,7 +40,7 @@ if _DISABLED:
 
 @contextmanager
 def _compiler_enabled() -> Iterator[None]:
-    """Let Numba compile although NUMBA_DISABLE_JIT is set, until the last thread has left."""
+    """Let Numba compile even if NUMBA_DISABLE_JIT is set, until the last thread has left this context."""
     global _n_compiling
     with _lock:
         _n_compiling += 1
@@ -57,7 +58,7 @@ def _dispatcher(py_func: Callable) -> Any:
         return numba.jit(**_OPTIONS)(py_func)
     with _compiler_enabled():
         dispatcher: Any = numba.jit(**_OPTIONS)(py_func)
-    # Numba compiles parts of its own library with its callers, and would leave them in Python.
+    # Numba compiles parts of its own library together with their callers; if disabled, it would leave them in Python.
     dispatcher.compile = _compiler_enabled()(dispatcher.compile)
     return dispatcher
 
@@ -65,7 +66,7 @@ def _dispatcher(py_func: Callable) -> Any:
 def jit(py_func: Callable) -> Any:
     """Compile `py_func` at its first call, to run without the GIL, and store the code on disk."""
     dispatcher = _dispatcher(py_func)
-    # Stored code is checked against the sources of this package only.
+    # The cache detects changes in the sources of this package only.
     if py_func.__module__.startswith("fastbp."):
         dispatcher._cache = CodeCache(py_func)
     return dispatcher
@@ -87,5 +88,5 @@ except (ImportError, AttributeError) as error:
 else:
 
     def inner(py_func: Callable) -> Any:
-        """Let functions under `jit` and `inner` call `py_func`, and nobody else."""
+        """Let functions under `jit` and `inner` call `py_func`; Python cannot call it."""
         return InnerDispatcher(py_func, _OPTIONS)

@@ -1,6 +1,6 @@
 """Compiled functions as bytes, in Numba's private format.
 
-An import that fails here means that Numba has changed; `code_cache` then stores nothing.
+If an import fails here, Numba has changed; `code_cache` then stores nothing.
 """
 
 import pickle
@@ -21,16 +21,16 @@ _RUNTIME_SYMBOLS: dict[str, int] = _runtime.c_helpers
 
 @cache
 def _add_runtime_symbols() -> None:
-    """Tell LLVM the addresses of Numba's runtime: entry points use it to take arrays from Python.
+    """Tell LLVM the addresses of Numba's runtime, which entry points use to take arrays from Python.
 
-    Numba's own way is to set up all that compiling could need: 35 MB and 0.2 s in every process.
+    Numba itself would set up everything that compiling could need: 35 MB and 0.2 s in every process.
     """
     for name, address in _RUNTIME_SYMBOLS.items():
         llvm.add_symbol(name if name.startswith("_") else f"NRT_{name}", address)
 
 
 def _only_names(bitcode: bytes) -> bytes:
-    """Return a module that defines the same names, and nothing else."""
+    """Return a module that defines the same names and contains nothing else."""
     module = llvm.parse_bitcode(bitcode)
     functions = [f'define void @"{f.name}"() {{ ret void }}' for f in module.functions if not f.is_declaration]
     variables = [f'@"{v.name}" = global i8 0' for v in module.global_variables if not v.is_declaration]
@@ -40,14 +40,15 @@ def _only_names(bitcode: bytes) -> bytes:
 def pack(result: Any) -> bytes:
     """Return a compiled function as bytes.
 
-    Numba also stores LLVM's bitcode, for other functions to link. No function here is linked to a stored one: Numba
-    only reads the names in the bitcode, but parses all of it in every process, which takes 5 MB of the first fit.
+    Numba also stores LLVM bitcode, so that other functions can link to it. No function here links to a stored one:
+    Numba only reads the names in the bitcode. But it parses all of it in every process, which costs 5 MB in the first
+    fit. So only the names are stored.
     """
     (name, kind, (machine_code, bitcode)), *rest = _reduce(result)
     return dumps(((name, kind, (machine_code, _only_names(bitcode))), *rest))
 
 
 def unpack(target_context: Any, data: bytes) -> Any:
-    """Return the compiled function that `pack` has made `data` of, ready to be called."""
+    """Return the compiled function that `pack` turned into `data`, ready to be called."""
     _add_runtime_symbols()
     return _rebuild(target_context, *pickle.loads(data))

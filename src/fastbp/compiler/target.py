@@ -1,9 +1,8 @@
 """What the compiler may assume about this machine: vector width and register count.
 
-The answer is a pure function of the CPU features that Numba compiles for
-(the host's, or those of ``NUMBA_CPU_NAME`` / ``NUMBA_CPU_FEATURES``), which
-Numba also puts into the key of its disk cache. Code compiled for one width is
-therefore never loaded on a machine of another.
+The answer depends only on the CPU that Numba compiles for (the host's, or that of
+``NUMBA_CPU_NAME`` / ``NUMBA_CPU_FEATURES``). The code cache has the same CPU in its keys, so
+code compiled for one vector width is never loaded on a machine with another.
 """
 
 import platform
@@ -14,7 +13,7 @@ import numba
 
 __all__ = ["IS_X86", "TARGET", "Target", "config", "cpu_name", "processor_key"]
 
-config: Any = numba.config  # its attributes are made at run time, from the environment
+config: Any = numba.config  # its attributes are created at run time, from the environment
 
 
 class Target(NamedTuple):
@@ -34,7 +33,7 @@ class Target(NamedTuple):
     nv : int
         Vectors in a row of that tile.
     parts : int
-        Parts that the last vector of a row is computed by: 2 where half of one takes half the time, else 1.
+        Number of parts in which the last vector of a row is computed: 2 if half a vector takes half the time, else 1.
     """
 
     name: str
@@ -47,9 +46,9 @@ class Target(NamedTuple):
 
 # MR x NV accumulators, NV vectors of B and one broadcast of A must fit the register file: 32 registers for AVX-512
 # and NEON, 16 elsewhere. MR is a power of two (the transposition zips rows) and divides the panel width NV * lanes of
-# both element types, so that a tile never straddles two panels.
+# both element types, so that a tile is never split between two panels.
 _AVX512 = Target("avx512", 64, True, 8, 3)
-# Zen 4 sends a vector of 512 bits through units of 256, in two halves. Others have units of 512.
+# Zen 4 computes a 512-bit vector in two halves, in 256-bit units. Others have 512-bit units.
 _IN_HALVES = {"znver4"}
 _AVX2 = Target("avx2", 32, True, 4, 3)
 _NEON = Target("neon", 16, True, 4, 4)
@@ -60,12 +59,12 @@ IS_X86 = platform.machine().lower() in ("x86_64", "amd64")
 
 
 def _features() -> str:
-    """Return the processor features as Numba tells them to LLVM, "+avx2,-avx512f" and so on."""
+    """Return the processor features as Numba passes them to LLVM, such as "+avx2,-avx512f"."""
     if config.CPU_FEATURES is not None:
         return config.CPU_FEATURES
     try:
         features = llvm.get_host_cpu_features()
-    except RuntimeError:  # LLVM does not know
+    except RuntimeError:  # unknown to LLVM
         return ""
     for name in features:
         features[name] &= bool(config.ENABLE_AVX) or not name.startswith("avx")
@@ -78,7 +77,7 @@ def cpu_name() -> str:
 
 
 def processor_key() -> tuple[str, str, str]:
-    """Return what compiled code depends on: the system, the CPU model and its features."""
+    """Return what compiled code depends on: the operating system, the CPU model and its features."""
     return llvm.get_process_triple(), cpu_name(), _features()
 
 

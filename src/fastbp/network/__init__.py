@@ -1,1 +1,1 @@
-"""What a network is to the kernels: where everything lies, packing, samples, initial weights, prediction."""
+"""A network as the kernels see it: memory layout, packing, samples, initial weights, prediction."""

@@ -1,8 +1,9 @@
-"""The last look at arrays before compiled code reads and writes them by address, whoever made them.
+"""Final checks of arrays before compiled code reads and writes them by address.
 
 Kernels trust sizes, types and memory layout: an array that does not fit would be read or
-written beyond its end. Everything that hands arrays to kernels that train or predict calls
-these functions first; `kernels.layers.arguments` is the same for functions on arrays.
+written beyond its end. So everything that passes arrays to training or prediction kernels
+calls these functions first. `kernels.layers.arguments` has the checks of the functions on
+arrays.
 """
 
 from itertools import pairwise
@@ -36,7 +37,7 @@ def _check(
 def check_parameters(
     network: Network, arrays: list[np.ndarray], names: tuple[str, str], *, written: bool = False
 ) -> None:
-    """Raise unless these are one array for each weight matrix and then one for each bias vector of a network.
+    """Raise unless `arrays` has one array for each weight matrix and then one for each bias vector of a network.
 
     Parameters
     ----------
@@ -44,16 +45,16 @@ def check_parameters(
     arrays : list of ndarray
         Parameters or moments, of any strides.
     names : (str, str)
-        What matrices and vectors are called in errors.
+        Names of the matrices and of the vectors in error messages.
     written : bool
-        Whether they will be written to.
+        Whether the arrays will be written to.
 
     Raises
     ------
     TypeError
-        If one is no array, or not of the network's type.
+        If an element is not an array, or not of the network's type.
     ValueError
-        If their number, the shape of one, or the network's type is wrong, or one cannot be written to.
+        If the number of arrays, a shape, or the network's type is wrong, or an array cannot be written to.
     """
     dtype = network.precision.master
     if dtype not in _FLOATS:
@@ -89,17 +90,17 @@ def check_order(order: np.ndarray, n: int) -> None:
 
 
 def check_layers(weights: list[np.ndarray], biases: list[np.ndarray], x: SamplesLike) -> None:
-    """Raise unless each layer takes what the one before it gives, and all are of one type.
+    """Raise unless the shapes of successive layers and of the samples fit, and all layers are of one type.
 
     Raises
     ------
     TypeError
-        If one is no array, or of another type than the first.
+        If an element is not an array, or not of the type of the first one.
     ValueError
         If a shape does not fit, or there is no layer.
     """
     if not weights or len(weights) != len(biases):
-        raise ValueError(f"weights and biases must be of one number, at least 1, got {len(weights)} and {len(biases)}")
+        raise ValueError(f"weights and biases must be equally many, at least 1, got {len(weights)} and {len(biases)}")
     if len(x.shape) != 2:
         raise ValueError(f"x must be a matrix, got shape {x.shape}")
     first, n_in = weights[0], x.shape[1]

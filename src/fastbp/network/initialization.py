@@ -16,14 +16,14 @@ def glorot_uniform(
 
     For each layer, first the matrix, then the vector, from ``U(-r, r)`` with
     ``r = sqrt(f / (n_in + n_out))``, where ``f = 2`` if the hidden activation is logistic and 6 otherwise.
-    The numbers are drawn in float64 and then cast, so that a seed means the same network in both precisions.
+    The numbers are drawn in float64 and then cast, so that a seed gives the same network in both precisions.
 
     Parameters
     ----------
     units : list of int
         Inputs, widths of the hidden layers, outputs.
     activation : {"identity", "logistic", "tanh", "relu"}
-        Hidden activation; its factor is used for the output layer, too.
+        Hidden activation; its factor is also used for the output layer.
     rng : RandomState [read+write]
         Source of the numbers.
     dtype : dtype

@@ -1,4 +1,4 @@
-"""What users of `fastbp.MLP` pass, checked and converted; errors name the argument, what was wanted and what came."""
+"""Checks and conversions of the arguments of `fastbp.MLP`; errors say what was expected and what was passed."""
 
 import math
 import operator
@@ -85,7 +85,7 @@ def _as_targets(network: Network, y: ArrayLike, n: int, name: str) -> np.ndarray
 def as_training_samples(
     network: Network, x: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None, *, suffix: str = ""
 ) -> Samples:
-    """Return samples to train on or to validate with; names in errors end with `suffix`.
+    """Return samples for training or validation; the names in errors end with `suffix`.
 
     Raises
     ------

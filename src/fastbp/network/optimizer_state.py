@@ -1,4 +1,4 @@
-"""What a network keeps of an optimizer while it is trained: moments, steps made, the current learning rate."""
+"""The state of an optimizer during training: moments, number of steps, current learning rate."""
 
 import math
 from dataclasses import asdict, dataclass, field, fields
@@ -25,19 +25,19 @@ def _count(name: str, value: Any) -> int:
 
 @dataclass
 class OptimizerState:
-    """What a network keeps of an optimizer while it is trained.
+    """The state of an optimizer during the training of a network.
 
     Attributes
     ----------
     optimizer : SGD, Adam or AdamW
         The settings.
     learning_rate : float
-        The current one, before bias correction.
+        The current learning rate, before bias correction.
     t : int
-        Steps made.
+        Number of steps made.
     moments : dict of str to list of ndarray
-        By name, one array for each weight matrix and then one for each bias vector, of their shapes and dtype: "ms" and
-        "vs" of Adam, "velocities" of SGD. Empty before the first step.
+        Moments by name: "ms" and "vs" of Adam, "velocities" of SGD. Each is a list with one array for each weight
+        matrix and then one for each bias vector, of their shapes and dtype. Empty before the first step.
     """
 
     optimizer: Optimizer
@@ -55,7 +55,7 @@ class OptimizerState:
         return RULES[self.optimizer.rule]
 
     def settings(self) -> np.ndarray:
-        """Return the numbers that steps depend on, as compiled code takes them."""
+        """Return the settings as the array that compiled code reads."""
         return self.optimizer.numbers(self.learning_rate)
 
     def end_epoch(self, time_step: int) -> None:
@@ -63,18 +63,18 @@ class OptimizerState:
         self.learning_rate = self.optimizer.rate_after_epoch(self.learning_rate, time_step)
 
     def stagnate(self) -> tuple[bool, str]:
-        """React to stagnation; returns whether training is to stop, and what was decided, for the user."""
+        """Adjust the learning rate on stagnation; returns whether training is to stop, and a message for the user."""
         rate, words = self.optimizer.rate_after_stagnation(self.learning_rate)
         if rate is not None:
             self.learning_rate = rate
         return rate is None, words
 
     def restarted(self) -> Self:
-        """Return the state without moments: steps are counted from zero again, SGD's learning rate is kept."""
+        """Return the state without moments; the count of steps starts at zero again, SGD's learning rate is kept."""
         return type(self)(self.optimizer, self.learning_rate)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return everything as a dictionary of plain values, and of lists of arrays that are the state's own."""
+        """Return the state as a dictionary of plain values and lists of arrays (not copied)."""
         settings = asdict(self.optimizer)
         return {
             "kind": type(self.optimizer).__name__,
@@ -87,12 +87,12 @@ class OptimizerState:
 
     @classmethod
     def from_dict(cls, state: dict[str, Any]) -> Self:
-        """Return the state that `as_dict` has described.
+        """Return the state that `as_dict` described.
 
         Raises
         ------
         ValueError
-            If a number is out of range, or something is missing. Moments are not looked at.
+            If a number is out of range, or something is missing. Moments are not checked.
         """
         try:
             kind = KINDS[state["kind"]]

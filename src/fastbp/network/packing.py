@@ -1,4 +1,4 @@
-"""Parameters between the caller's list of arrays and the one buffer in panel order."""
+"""Copying parameters between the caller's list of arrays and one buffer in panel order."""
 
 import numpy as np
 
@@ -33,12 +33,12 @@ def pack_parameters(table: np.ndarray, arrays: list[np.ndarray], buffer: np.ndar
     Raises
     ------
     ValueError
-        If an array does not have the shape that there is room for.
+        If an array has the wrong shape.
     """
     shapes = [*((int(row[N_IN]), int(row[N_OUT])) for row in table), *((int(row[N_OUT]),) for row in table)]
     for array, shape, (first, stride) in zip(arrays, shapes, _places(table, width), strict=True):
         if array.shape != shape:
-            raise ValueError(f"an array of shape {array.shape} stands in the place of one of shape {shape}")
+            raise ValueError(f"an array must have shape {shape}, got shape {array.shape}")
         pack_array(np.ascontiguousarray(np.atleast_2d(array), dtype=buffer.dtype), buffer, first, stride)
 
 
@@ -47,7 +47,7 @@ def unpack_parameters(table: np.ndarray, buffer: np.ndarray, arrays: list[np.nda
     for array, (first, stride) in zip(arrays, _places(table, width), strict=True):
         target = np.atleast_2d(array)
         if target.dtype != buffer.dtype:
-            raise TypeError(f"an array of type {target.dtype} stands in the place of one of type {buffer.dtype}")
+            raise TypeError(f"an array must be of type {buffer.dtype}, got type {target.dtype}")
         if target.flags.c_contiguous:
             unpack_array(buffer, first, stride, target)
         else:

@@ -1,4 +1,4 @@
-"""Where everything of a training run lies: one table, computed once, read by compiled code."""
+"""The memory layout of a training run: one table, computed once, read by compiled code."""
 
 from itertools import pairwise
 from typing import NamedTuple
@@ -30,9 +30,9 @@ from fastbp.kernels.vectors.types import lanes
 __all__ = ["MOST_ROWS", "Plan", "layer_sizes", "make_plan", "make_view", "step_flops", "tile_bounds"]
 
 
-# Of a minibatch of more rows the gradient is the sum over blocks of that many: neither the workspace nor the rounding
-# errors of float32 grow with the minibatch, and a panel of deltas stays in L2. The gradient itself goes to memory and
-# back with each block, a small part of the time that so many rows take.
+# Most rows of a block. The gradient of a larger minibatch is summed over blocks, so that neither the workspace nor the
+# rounding errors of float32 grow with the minibatch, and a panel of deltas stays in L2. The gradient is written to
+# memory and read back for each block, which is a small part of the time that so many rows take.
 MOST_ROWS = 2048
 
 
@@ -46,9 +46,9 @@ class Plan(NamedTuple):
     batch : int
         Largest minibatch, in rows.
     block : int
-        Rows of a minibatch that the workspace holds at one time.
+        Rows of a minibatch that the workspace holds at a time.
     row_capacity : int
-        Rows that a panel of the workspace has room for.
+        Rows for which a panel of the workspace has room.
     panel_width : int
         NR in elements.
     params, transposed, gradient, workspace : int
@@ -56,11 +56,11 @@ class Plan(NamedTuple):
     scratch : int
         Elements of scratch that a thread needs.
     tiles : int
-        Tiles of dW of all layers.
+        Number of tiles of dW, over all layers.
     kc : int
-        Block of the summation index that keeps a panel of B in L1.
+        Block size of the summation index; a panel of B with so many rows stays in L1.
     row_chunk : int
-        Rows that are carried through all layers at a time, so that their activations stay in L2.
+        Rows that a thread computes at a time, through all layers, so that their activations stay in L2.
     """
 
     table: np.ndarray
@@ -83,9 +83,9 @@ def _round_up(value: int, step: int) -> int:
 
 
 def _row_chunk(sizes: tuple[int, ...], itemsize: int) -> int:
-    """Rows whose activations and deltas take about half of an L2 of 1 MB, but so many that the weights are not re-read.
+    """Rows whose activations and deltas fill about half of an L2 of 1 MB, but at least 128.
 
-    Fewer than 128 rows were slower in every network measured, whatever its activations take.
+    With fewer rows the weights are re-read too often: every network measured was slower.
     """
     row_bytes = 2 * sum(sizes) * itemsize
     return int(np.clip(_round_up((1 << 19) // row_bytes, 4 * TARGET.mr), 128, MOST_ROWS))
@@ -94,7 +94,7 @@ def _row_chunk(sizes: tuple[int, ...], itemsize: int) -> int:
 def make_plan(
     layer_sizes: tuple[int, ...], batch: int, dtype: np.dtype, *, sparse: bool = False, slopes: bool = False
 ) -> Plan:
-    """Lay out a network.
+    """Compute the memory layout of a network.
 
     Parameters
     ----------
@@ -105,15 +105,15 @@ def make_plan(
     dtype : dtype
         float32 or float64.
     sparse : bool
-        Whether the samples are: then the workspace has no place for them.
+        Whether the samples are sparse: then the workspace has no room for them.
     slopes : bool
-        Whether the workspace has places for the slopes of activations.
+        Whether the workspace has room for the slopes of activations.
     """
     width = TARGET.nv * lanes(dtype)
     mr = TARGET.mr
     block = min(batch, MOST_ROWS)
-    # One row more than the tiles need: without it, panels of a batch of 128 lie a multiple of 4 KB apart and fall
-    # into the same sets of L1.
+    # One row more than the tiles need: without it, panels of a batch of 128 would be a multiple of 4 KB apart and
+    # compete for the same sets of L1.
     capacity = _round_up(block, mr) + 1
     table = np.zeros((len(layer_sizes) - 1, COLUMNS), dtype=np.int64)
     params = transposed = workspace = tiles = 0
@@ -161,7 +161,7 @@ def make_plan(
 
 
 def tile_bounds(plan: Plan, n_threads: int) -> np.ndarray:
-    """Return the first tile of each thread, and the end: shares of about equal cost, the same at every step.
+    """Return the first tile of each thread, and the end: shares of about equal cost.
 
     A thread keeps its tiles for the whole run, so that their weights and moments stay in its cache.
     """
@@ -179,7 +179,7 @@ def _panel_costs(row: np.ndarray, width: int) -> np.ndarray:
 
 
 def make_view(plan: Plan, activation: str, output: str, loss: int, loss_scale: float) -> NetworkView:
-    """Return what compiled code has to know of a network: its plan and its codes."""
+    """Return what compiled code needs to know about a network: its plan and its codes."""
     plan.table[:, ACTIVATION] = CODES[activation]
     plan.table[-1, ACTIVATION] = CODES[output]
     return NetworkView(
@@ -203,6 +203,6 @@ def layer_sizes(weights: list[np.ndarray]) -> tuple[int, ...]:
 
 
 def step_flops(sizes: tuple[int, ...], batch: int) -> float:
-    """Multiply-adds of a step, twice: forward, dW, and dX for all layers but the first."""
+    """Floating-point operations of a step: forward, dW, and dX for all layers but the first."""
     products = [n_in * n_out for n_in, n_out in pairwise(sizes)]
     return 2.0 * batch * (3 * sum(products) - products[0])

@@ -1,4 +1,4 @@
-"""The forward pass between Python and the kernels: any number of rows, from one to millions."""
+"""Prediction: the Python side of the forward pass, for any number of rows from one to millions."""
 
 import math
 
@@ -19,19 +19,19 @@ from fastbp.threads.budget import choose_threads
 
 __all__ = ["NonFiniteError", "finds_non_finite", "predict"]
 
-# Rows up to which packing the weights costs more than it saves.
+# Up to this many rows, packing the weights costs more than it saves.
 _FEW = 32
-# Shares of the rows for each thread, if there are so many chunks.
+# Shares of the rows for each thread, if there are enough chunks.
 _SHARES = 8
 
 
 class NonFiniteError(ValueError):
-    """There is NaN or infinity in the samples."""
+    """The samples contain NaN or infinity."""
 
 
 def finds_non_finite(x: SamplesLike, dtype: np.dtype) -> bool:
-    """Whether a network of `dtype` finds out what in `x` is not finite while it predicts, at next to no cost."""
-    # Checks by others hand back an array of this very type as it is.
+    """Whether prediction in `dtype` can check that `x` is finite along the way, at almost no cost."""
+    # Validation in the estimators returns an array of exactly this type unchanged.
     if type(x) is not np.ndarray or x.dtype != dtype or x.ndim != 2 or len(x) <= _FEW or not x.flags.aligned:
         return False
     return x.strides[1] == x.itemsize and x.strides[0] % x.itemsize == 0
@@ -49,7 +49,7 @@ def predict(
 ) -> np.ndarray:
     """Forward pass of any number of rows.
 
-    Rows are taken in chunks: memory beyond the result does not grow with their number.
+    Rows are processed in chunks, so that memory beyond the result does not grow with their number.
 
     Parameters
     ----------
@@ -58,14 +58,14 @@ def predict(
     x : ndarray or SparseRows, (n, n_in) [read]
         Samples; any strides.
     activation : str
-        Of the hidden layers.
+        Activation of the hidden layers.
     output : {"identity", "exp", "logistic", "softmax"}
         Activation of the output layer.
     n_threads : int, optional
         See `budget.choose_threads`.
     only_finite : bool
-        Whether to refuse other samples, where `finds_non_finite`. Otherwise what comes out for them is not finite
-        either, or means nothing.
+        Whether to raise if a sample is not finite, where `finds_non_finite`. Otherwise the outputs for such samples
+        are not finite or meaningless.
 
     Returns
     -------
@@ -75,7 +75,7 @@ def predict(
     Raises
     ------
     NonFiniteError
-        If `only_finite`, and there is a sample that is not.
+        If `only_finite`, and a sample is not finite.
     TypeError, ValueError
         If the layers do not fit each other or the samples, see `checks.check_layers`.
     """
@@ -101,7 +101,7 @@ def predict(
 
 
 def _occupied_columns(x: SparseRows, weights: list[np.ndarray]) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Return sparse samples as a dense matrix of the columns that hold anything, and the weights that go with it."""
+    """Return the non-empty columns of sparse samples as a dense matrix, and the weights that belong to them."""
     elements = slice(x.starts[0], x.starts[-1])
     columns, places = np.unique(x.indices[elements], return_inverse=True)
     if columns.size == 0:

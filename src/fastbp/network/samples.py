@@ -1,4 +1,4 @@
-"""What a network is trained on: a dense matrix, or the elements of a sparse one."""
+"""The samples of a network: a dense matrix, or the elements of a sparse one."""
 
 from dataclasses import dataclass
 
@@ -14,16 +14,16 @@ _FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
 @dataclass(frozen=True)
 class SparseRows:
-    """A sparse matrix by rows (CSR). What it is made of is checked once, here; kernels rely on it.
+    """A sparse matrix by rows (CSR). Its arrays are checked once, here; kernels rely on that.
 
-    Rows need not be sorted, and elements at the same place are added up.
+    The elements of a row need not be sorted, and duplicates are added up.
 
     Parameters
     ----------
     values : ndarray, (elements,)
         float32 or float64.
     indices : ndarray, (elements,)
-        Column of each; int32 or int64.
+        Column of each element; int32 or int64.
     starts : ndarray, (n + 1,)
         First element of each row, and the end of the last one.
     n_columns : int
@@ -33,7 +33,7 @@ class SparseRows:
     TypeError
         If `values` are not floats or `indices` and `starts` not integers.
     ValueError
-        If a row begins or ends outside of the elements, or an element lies outside of the matrix.
+        If a row begins or ends outside the elements, or an element is outside the matrix.
     """
 
     values: np.ndarray
@@ -54,7 +54,7 @@ class SparseRows:
                 f"values, indices and starts of sizes {self.values.size}, {self.indices.size} and {self.starts.size} "
                 "do not make a matrix"
             )
-        # Kernels read them by pointers. int32 is what SciPy uses for fewer than 2^31 elements.
+        # Kernels read them through pointers. SciPy uses int32 for fewer than 2^31 elements.
         narrow = self.indices.dtype in (np.int8, np.int16, np.int32, np.uint8, np.uint16)
         types = {
             "values": self.values.dtype.newbyteorder("="),
@@ -69,7 +69,7 @@ class SparseRows:
     def _check_bounds(self) -> None:
         starts, indices = self.starts, self.indices
         if starts[0] < 0 or starts[-1] > self.values.size or (np.diff(starts) < 0).any():
-            raise ValueError("starts must rise from 0 at least to the number of elements at most")
+            raise ValueError("starts must not decrease, and must be between 0 and the number of elements")
         if indices.size and not (indices.min() >= 0 and indices.max() < self.n_columns):
             raise ValueError(f"indices must be in [0, {self.n_columns}), got {indices.min()} to {indices.max()}")
 
@@ -92,14 +92,14 @@ SamplesLike = np.ndarray | SparseRows
 
 
 def readable(x: SamplesLike, dtype: np.dtype) -> SamplesLike:
-    """Return samples that kernels of a network of type `dtype` can read: of either precision, at whole strides."""
+    """Return samples that kernels of a network of type `dtype` can read: of either precision, see `addressable`."""
     if isinstance(x, SparseRows):
         return x
     return addressable(x, x.dtype if x.dtype in _FLOATS and x.dtype.isnative else dtype)
 
 
 def _most_elements(x: SparseRows, rows: int) -> int:
-    """Return how many elements so many rows can have together, whichever they are."""
+    """Return the largest number of elements that any `rows` rows can have together."""
     lengths = np.diff(x.starts)
     if rows < lengths.size:
         lengths = np.partition(lengths, lengths.size - rows)[lengths.size - rows :]
@@ -115,7 +115,7 @@ def place(x: SamplesLike) -> tuple[int, int, int]:
 
 
 def kernel_samples(x: SamplesLike, rows: int, n_threads: int) -> SparseSamples | None:
-    """Return sparse samples as kernels take them, and room for threads to sort so many rows; None for dense ones."""
+    """Return sparse samples as kernels need them, with room for threads to sort `rows` rows; None for dense ones."""
     if not isinstance(x, SparseRows):
         return None
     most = _most_elements(x, rows) if rows > 0 else 0

@@ -1,4 +1,4 @@
-"""What a training is made of: the network, the samples, the recipe; each a record that is passed on as a whole."""
+"""The inputs of a training, as records: the network, the samples, the recipe."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,16 +14,16 @@ __all__ = ["Network", "Precision", "Recipe", "Samples"]
 
 @dataclass(frozen=True)
 class Precision:
-    """Types of the numbers of a training. All three are the same so far.
+    """The number types of a training. For now all three are the same.
 
     Attributes
     ----------
     storage : dtype
-        Of activations and deltas in memory, the operands of products.
+        Type of activations and deltas in memory, the operands of products.
     compute : dtype
-        Of sums and elementwise functions.
+        Type of sums and elementwise functions.
     master : dtype
-        Of weights and moments.
+        Type of weights and moments.
     """
 
     storage: np.dtype
@@ -38,16 +38,16 @@ class Precision:
 
 @dataclass(frozen=True)
 class Network:
-    """What is computed.
+    """The network: its shape and functions, without weights.
 
     Attributes
     ----------
     sizes : tuple of int
         Units of the input and of each layer.
     activation : str
-        Of the hidden layers.
+        Activation of the hidden layers.
     loss : str
-        What is minimized, and with it the activation of the output layer.
+        Loss to minimize; it determines the activation of the output layer.
     precision : Precision
     """
 
@@ -63,7 +63,7 @@ class Network:
         Raises
         ------
         TypeError
-            If one is no matrix.
+            If an element is not a matrix.
         """
         for index, w in enumerate(weights):
             if not (isinstance(w, np.ndarray) and w.ndim == 2):
@@ -78,18 +78,18 @@ class Network:
 
     @property
     def needs_slopes(self) -> bool:
-        """Whether training has to keep the slopes of activations."""
+        """Whether training has to store the slopes of activations."""
         return ACTIVATIONS[self.activation].needs_slopes
 
 
 @dataclass(frozen=True)
 class Samples:
-    """What a network is trained on; must not change meanwhile.
+    """The training data. The arrays must not change during training.
 
     Attributes
     ----------
     x : ndarray or SparseRows, (n, n_in)
-        Of either precision; any strides.
+        Samples, of either precision; any strides.
     y : ndarray, (n, n_out)
         Targets.
     weight : ndarray, (n,), optional
@@ -108,14 +108,14 @@ class Samples:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a network is trained, besides the optimizer.
+    """How a network is trained, apart from the optimizer.
 
     Attributes
     ----------
     batch_size : int
         Rows in a minibatch; the last one of an epoch may be shorter.
     weight_decay : float
-        Strength of the L2 penalty ``weight_decay / (2 * S) * sum(w**2)``, S the weight of a minibatch.
+        Strength of the L2 penalty ``weight_decay / (2 * S) * sum(w**2)``, where S is the weight of a minibatch.
     n_threads : int, optional
         Number of threads; -1 for all CPUs, None to choose by the size of a minibatch.
     """

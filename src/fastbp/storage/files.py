@@ -1,4 +1,4 @@
-"""Atomic writes: after a failure the old file is still there, whole, or no file at all."""
+"""Atomic writes: after a failure the old file is intact, or there is no file."""
 
 import errno
 import os
@@ -17,8 +17,8 @@ __all__ = ["check_writable", "open_atomically"]
 def open_atomically(path: str | PathLike[str]) -> Iterator[BinaryIO]:
     """Open a temporary file in the same folder; move it over `path` when the with-block ends without an error.
 
-    Symbolic links are followed: the link stays, and the file that it points to is replaced. A file that is replaced
-    keeps its mode.
+    Symbolic links are followed: the link stays, and the file that it points to is replaced. The new file gets the mode
+    of the old one.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ def open_atomically(path: str | PathLike[str]) -> Iterator[BinaryIO]:
     Raises
     ------
     OSError
-        If `path` exists and is not a regular file, or the system refuses. It names `path`.
+        If `path` exists and is not a regular file, or cannot be written. The error names `path`.
     """
     target, mode = _find(path)
     temporary = _temporary(target)
@@ -50,7 +50,7 @@ def open_atomically(path: str | PathLike[str]) -> Iterator[BinaryIO]:
 
 
 def check_writable(path: str | PathLike[str]) -> None:
-    """Raise the error that `open_atomically` would raise, as far as it can be known beforehand.
+    """Raise the error that `open_atomically` would raise, as far as it can be predicted.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def check_writable(path: str | PathLike[str]) -> None:
     Raises
     ------
     OSError
-        If it cannot be written. It names `path`.
+        If the file cannot be written. The error names `path`.
     """
     temporary = _temporary(_find(path)[0])
     with _naming(path):
@@ -87,13 +87,13 @@ def _find(path: str | PathLike[str]) -> tuple[Path, int | None]:
 
 
 def _temporary(target: Path) -> Path:
-    # A random name: threads and processes may write the same file, and one that was killed may have left its own.
+    # A random name: other threads and processes may write the same file, and a killed one may have left its own behind.
     return target.with_name(f".fastbp-{secrets.token_hex(8)}.tmp")
 
 
 @contextmanager
 def _naming(path: str | PathLike[str]) -> Iterator[None]:
-    """Name the user's path in errors of the system: they name the temporary file, or none."""
+    """Put the user's path into system errors, which name the temporary file or none."""
     try:
         yield
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Networks on disk: one .npz file of plain arrays and a JSON header, never a pickle."""
+"""Networks on disk: one .npz file of plain arrays and a JSON header, without pickles."""
 
 import json
 import math
@@ -22,7 +22,7 @@ _OLD_FORMAT = "fastbp.MLP 1"
 
 
 class Saved(NamedTuple):
-    """What a file holds.
+    """The content of a file.
 
     Attributes
     ----------
@@ -32,7 +32,7 @@ class Saved(NamedTuple):
         All weights, then all biases, row by row.
     state : OptimizerState or None
     history : History
-        Of the training so far.
+        History of the training so far.
     """
 
     settings: dict[str, Any]
@@ -42,7 +42,7 @@ class Saved(NamedTuple):
 
 
 def _describe(state: OptimizerState | None) -> tuple[dict[str, Any] | None, dict[str, np.ndarray]]:
-    """Header and arrays of an optimizer's state."""
+    """Return the header and the arrays of an optimizer's state."""
     if state is None:
         return None, {}
     header = {name: value for name, value in state.as_dict().items() if name not in state.rule.moments}
@@ -53,7 +53,7 @@ def _describe(state: OptimizerState | None) -> tuple[dict[str, Any] | None, dict
 def _rebuild(header: dict[str, Any] | None, arrays: Any, shapes: list[tuple[int, ...]]) -> OptimizerState | None:
     if header is None:
         return None
-    # As the first format has it.
+    # The first file format nests settings and state.
     header = {**header, **header.pop("settings", {}), **header.pop("state", {})}
     for name in moment_names(header["kind"]):
         found = [arrays[key] for key in (f"{name}_{index}" for index in range(len(shapes))) if key in arrays.files]
@@ -85,7 +85,7 @@ def save(
     state: OptimizerState | None,
     history: History,
 ) -> None:
-    """Write a file, or leave what was there before: see `Saved` for the parameters."""
+    """Write a file atomically; see `Saved` for the parameters."""
     described, moments = _describe(state)
     header = {"format": _FORMAT, "settings": settings, "optimizer": described, "history": asdict(history)}
     arrays: dict[str, Any] = {"header": np.array(json.dumps(header)), "parameters": parameters, **moments}
@@ -94,12 +94,12 @@ def save(
 
 
 def load(path: Path) -> Saved:
-    """Read a file that `save` has written.
+    """Read a file that `save` wrote.
 
     Raises
     ------
     ValueError
-        If it is another kind of file.
+        If it is not such a file.
     """
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:

@@ -1,1 +1,1 @@
-"""How many threads there are, and the pool of worker threads."""
+"""The number of threads, and the pool of worker threads."""

@@ -1,8 +1,8 @@
 """How many threads a piece of work gets.
 
-Trainings that run at the same time, in threads of one process, share its limit equally:
-the threads of a training wait for each other, so one that has no CPU holds up all.
-Results do not depend on the number of threads.
+Trainings that run at the same time in one process share its thread limit equally. The
+threads of a training wait for each other, so a single thread without a CPU would hold up
+all the others. Results do not depend on the number of threads.
 """
 
 import math
@@ -13,17 +13,17 @@ from fastbp.threads.cpus import allowed_cpus, thread_limit
 
 __all__ = ["Claim", "choose_threads"]
 
-# Work that is worth a thread of its own: about ten microseconds of multiply-adds, ten times what a barrier costs.
+# Work that justifies another thread: about ten microseconds of multiply-adds, ten times the cost of a barrier.
 _FLOPS_PER_THREAD = 1_000_000.0
-# More threads than this are of no use, unless there are more CPUs.
+# More threads than this are useless, unless there are more CPUs.
 _MOST_THREADS = 64
 
-# The trainings that run now.
+# The trainings that are running.
 _active: set["Claim"] = set()
 
 
 def _forget_all() -> None:
-    """After a fork: the child has none of the threads that train."""
+    """Reset after a fork: the child process has none of the training threads."""
     global _active
     _active = set()
 
@@ -37,7 +37,7 @@ def _useful(flops: float, most: int) -> int:
 
 
 def _asked(n_threads: int) -> int:
-    """Return the number of threads that the caller asked for, within reason."""
+    """Return the number of threads that the caller asked for, with an upper limit."""
     if not isinstance(n_threads, Integral) or (n_threads < 1 and n_threads != -1):
         raise ValueError(f"n_threads must be a positive integer, -1 or None, got {n_threads!r}")
     return allowed_cpus() if n_threads == -1 else min(int(n_threads), max(_MOST_THREADS, allowed_cpus()))
@@ -53,12 +53,12 @@ def choose_threads(n_threads: int | None, flops: float, most: int) -> int:
     Parameters
     ----------
     n_threads : int or None
-        What the caller asked for: a positive number, -1 for all CPUs that this process may use, None for as many as
-        pay off. Then a training's share of `cpus.thread_limit` is the limit.
+        The caller's choice: a positive number, -1 for all CPUs that this process may use, or None for as many as pay
+        off, at most a training's share of `cpus.thread_limit`.
     flops : float
         Floating-point operations between two synchronizations.
     most : int
-        Threads that could be given any work.
+        Largest number of threads that could have work.
 
     Raises
     ------
@@ -72,12 +72,13 @@ def choose_threads(n_threads: int | None, flops: float, most: int) -> int:
 
 
 class Claim:
-    """The threads of a training; see `choose_threads` for the parameters and errors.
+    """A training's claim to threads; see `choose_threads` for the parameters and errors.
 
     Attributes
     ----------
     most : int
-        Threads that it ever has. That many, whatever others do, if the caller asked for a number.
+        Largest number of threads that the training will have. If the caller asked for a number, it always has that
+        many, whatever else is running.
     """
 
     def __init__(self, n_threads: int | None, flops: float, most: int) -> None:
@@ -85,10 +86,10 @@ class Claim:
         self.most = _asked(n_threads) if n_threads is not None else min(_useful(flops, most), thread_limit())
 
     def threads(self) -> int:
-        """Return how many threads the training has now. It counts as running from the first call to `release`."""
+        """Return how many threads the training has now. It counts as running from the first call until `release`."""
         _active.add(self)
         return self.most if self._limit is None else min(self.most, _share(self._limit, len(_active)))
 
     def release(self) -> None:
-        """Leave the threads to others."""
+        """Give the threads up for other trainings."""
         _active.discard(self)

@@ -31,15 +31,15 @@ def cpu_quota(
 ) -> float:
     """Return the CPU quota of this process in the control groups of Linux, infinity if there is none.
 
-    In a container, the path of the group is often the one outside of it and does not exist. Then the mounted group
+    In a container, the path of the group is often the host's path, which does not exist there. Then the mounted group
     counts.
 
     Parameters
     ----------
     membership : Path
-        Names the groups of the process, a line for each hierarchy.
+        File that lists the groups of the process, one line for each hierarchy.
     mounts : Path
-        Where the hierarchies are mounted.
+        Folder where the hierarchies are mounted.
     """
     try:
         lines = membership.read_text(encoding="utf-8").splitlines()
@@ -67,8 +67,8 @@ def _quota() -> float:
 def allowed_cpus() -> int:
     """Return the number of CPUs that this process may keep busy.
 
-    That is the size of its affinity mask, or the quota of its container if that is less. A quota is rounded up: with
-    1.5 CPUs, two threads do more than one.
+    That is the size of its affinity mask, or the quota of its container if that is less. The quota is rounded up: with
+    1.5 CPUs, two threads are faster than one.
     """
     if sys.version_info >= (3, 13):
         cpus = os.process_cpu_count() or 1
@@ -80,13 +80,13 @@ def allowed_cpus() -> int:
 
 
 def _number(name: str) -> int | None:
-    """Return the positive number in an environment variable of other libraries, the first one of a list."""
+    """Return the positive number in another library's environment variable (the first number if it is a list)."""
     first = os.environ.get(name, "").partition(",")[0].strip()
     return int(first) if first.isdecimal() and int(first) > 0 else None
 
 
 def thread_limit() -> int:
-    """Return how many threads this process may run at a time, unless the caller asks for a number.
+    """Return how many threads this process may run at a time if the caller does not ask for a number.
 
     The allowed CPUs, or fewer if ``FASTBP_NUM_THREADS`` says so. Without that variable, ``NUMBA_NUM_THREADS`` and
     ``OMP_NUM_THREADS`` are limits too, and a worker process without the former gets one thread, because its siblings

@@ -1,13 +1,12 @@
-"""The worker threads, for trainings and for short calls.
+"""A pool of worker threads, for trainings and for short parallel calls.
 
-Threads are started when there are more calls than threads, and wait for the next call
-when one has ended. Each has one call at a time, so every call that was submitted is run,
-without waiting for another one to end: threads of a training may wait for each other.
+A thread is started when there are more calls than threads; when its call has ended, it
+waits for the next one. Each thread runs one call at a time, and no call waits for another
+one to end. This matters because the threads of a training wait for each other.
 
-Signal handlers run between any two instructions of the main thread: they may raise, and
-they may submit calls of their own. So the threads that call this module hold no lock
-while they do so; every change is one operation that no other thread sees half done, with
-or without a global interpreter lock.
+A signal handler can run between any two instructions of the main thread. It may raise, and
+it may submit calls of its own. So no lock is held while state changes: every change is a
+single atomic operation, with or without the global interpreter lock.
 """
 
 import os
@@ -20,8 +19,8 @@ from types import BuiltinFunctionType
 
 __all__ = ["Call", "count_open", "submit"]
 
-# gevent, eventlet and some debuggers put functions of their own here. Their threads may share one thread of the
-# system, where one that waits in compiled code blocks all others: then there are no workers.
+# gevent, eventlet and some debuggers replace these functions. Their threads may share one system thread, where a thread
+# that waits in compiled code blocks all others: then there are no workers.
 _THREADS_ARE_REAL = isinstance(start_new_thread, BuiltinFunctionType)
 
 _BEGUN, _WITHDRAWN = "begun", "withdrawn"
@@ -35,9 +34,9 @@ class Call:
     work : callable
         Called with `thread`.
     thread : int
-        Number of the thread among those that work together.
+        Number of the thread within its team.
     held : object
-        Kept alive until the call has ended: what the work knows by address.
+        Kept alive until the call has ended: objects that the work uses by address.
 
     Attributes
     ----------
@@ -50,15 +49,15 @@ class Call:
         self.error: BaseException | None = None
         self._work: Callable[[int], object] | None = work
         self._held = held
-        # What has become of it. Worker and caller use `setdefault`: the first one decides.
+        # Whether the call was begun or withdrawn. Worker and caller use `setdefault`: the first one decides.
         self._fate: dict[str, str] = {}
-        # Set before the lock is released: who has waited for the lock finds it set.
+        # Set before the lock is released: a thread that has waited for the lock finds it set.
         self._ended = False
         self._running = allocate_lock()
         self._running.acquire()
 
     def run(self) -> None:
-        """Do the work, unless the call has been withdrawn; for workers."""
+        """Do the work, unless the call has been withdrawn; called by workers."""
         if self._fate.setdefault("fate", _BEGUN) is not _BEGUN:
             self._forget()
             return
@@ -76,21 +75,21 @@ class Call:
         _open.discard(self)
 
     def withdraw(self) -> bool:
-        """Have the call not run, unless it has begun; returns whether it is withdrawn."""
+        """Cancel the call unless it has begun; returns whether it is withdrawn."""
         withdrawn = self._fate.setdefault("fate", _WITHDRAWN) is _WITHDRAWN
         if withdrawn:
             self._forget()
         return withdrawn
 
     def wait(self, seconds: float = -1) -> bool:
-        """Wait until the call has ended, for so long at most; returns whether it has. It must have been submitted."""
-        # A signal handler may raise as soon as the lock is acquired: the next one to wait must not need it.
+        """Wait until a submitted call has ended, or for `seconds`; returns whether it has ended."""
+        # A signal handler may raise as soon as the lock is acquired: later waits must not depend on the lock.
         if not self._ended:
             self._running.acquire(timeout=seconds)
         return self._ended
 
     def finish(self) -> None:
-        """Withdraw the call or wait until it has ended. What signal handlers raise meanwhile is raised afterwards."""
+        """Withdraw the call or wait until it has ended. What signal handlers raise meanwhile is raised at the end."""
         if not self.withdraw():
             try:
                 self.wait()
@@ -100,20 +99,20 @@ class Call:
 
 
 _calls: SimpleQueue[Call] = SimpleQueue()
-# Calls that were submitted and have not ended.
+# Calls that have been submitted and have not ended.
 _open: set[Call] = set()
 _workers: set[int] = set()
 
 
 def _serve(calls: SimpleQueue[Call]) -> None:
     while True:
-        # The call has kept what it raised.
+        # The call has stored the error.
         with suppress(BaseException):
             calls.get().run()
 
 
 def _forget_all() -> None:
-    """After a fork: the child has none of the threads."""
+    """Reset after a fork: the child process has none of the threads."""
     global _calls, _open, _workers
     _calls, _open, _workers = SimpleQueue(), set(), set()
 
@@ -123,14 +122,14 @@ if hasattr(os, "register_at_fork"):
 
 
 def count_open() -> int:
-    """Return the number of calls that were submitted and have not ended."""
+    """Return the number of calls that have been submitted and have not ended."""
     return len(_open)
 
 
 def submit(calls: list[Call]) -> bool:
     """Have workers run these calls, all at the same time.
 
-    Whoever submits calls withdraws or finishes them, also when this raises what a signal handler has raised.
+    The caller must withdraw or finish all of them, even if this function raises (an error from a signal handler).
 
     Returns
     -------
@@ -141,7 +140,7 @@ def submit(calls: list[Call]) -> bool:
         return False
     _open.update(calls)
     try:
-        # A thread that goes uncounted, because a signal handler raised just here, does no harm.
+        # If a signal handler raises right here, the thread is not counted; this does no harm.
         while len(_workers) < len(_open):
             _workers.add(start_new_thread(_serve, (_calls,)))
     except RuntimeError:

@@ -5,19 +5,19 @@ import warnings
 
 __all__ = ["warn_caller"]
 
-# Whose frames lie between that line and a warning: fastbp's own, and the decorators of scikit-learn's callbacks.
+# The frames between that line and a warning belong to fastbp and to the decorators of scikit-learn's callbacks.
 _SKIPPED = ("fastbp.", "sklearn.callback.")
 
 
 def warn_caller(message: str | Warning, category: type[Warning] | None = None) -> None:
-    """Warn in the name of the caller's line, however deep inside of fastbp this is called.
+    """Issue a warning for the line that called fastbp, however deep inside fastbp this is called.
 
     Parameters
     ----------
     message : str or Warning
-        The text, or a warning that has one.
+        The text, or a warning.
     category : type of Warning, optional
-        Of a text; UserWarning if omitted.
+        Category of a text; UserWarning if omitted.
     """
     frame, level = inspect.currentframe(), 1
     while frame is not None and frame.f_globals.get("__name__", "").startswith(_SKIPPED):

@@ -1,8 +1,8 @@
-"""Buffers, worker threads and the compiled loop: what every pass over minibatches needs.
+"""Buffers, worker threads and the compiled loop: everything that a pass over minibatches needs.
 
 An `Engine` takes samples and targets, lays out a network in panel order and runs
-minibatches: `session` trains with one, `objective` evaluates. Compiled code returns to
-Python every few hundredths of a second, where Ctrl-C is noticed.
+minibatches: `session` uses it to train, `objective` to evaluate. Compiled code returns to
+Python every few hundredths of a second, so that Ctrl-C is noticed.
 """
 
 import math
@@ -39,30 +39,30 @@ from fastbp.training.pace import SLICE_SECONDS, Pace
 
 __all__ = ["Engine", "Team"]
 
-# A guess of a core's speed that errs on the slow side: whether a minibatch may outlast a slice, before any was timed.
+# A low estimate of a core's speed: tells whether a minibatch may take longer than a slice, before any has been timed.
 _SLOW_FLOPS_PER_SECOND = 2e10
-# Minibatches of more work than this are trained quicker by more threads wherever the system has put them.
+# Minibatches with more work than this are always faster on several threads, on whatever cores these run.
 _MOST_FLOPS_ALONE = 1e8
 
 
 def _targets(loss: str, y: np.ndarray, dtype: np.dtype) -> tuple[int, np.ndarray]:
-    """Return the code of a loss and the targets as its kernel wants them."""
+    """Return the code of a loss and the targets in the form its kernel needs."""
     if loss == "log_loss" and np.count_nonzero(y) == len(y) and (y.max(axis=1) == 1).all():
         return ONE_HOT_LOG_LOSS, y.argmax(axis=1).astype(dtype)
     return LOSS_CODES[loss], np.ascontiguousarray(y, dtype=dtype)
 
 
 def _flops(sizes: tuple[int, ...], x: SamplesLike, batch: int) -> float:
-    """Floating-point operations of a minibatch; where x is sparse, with its elements in the place of its columns."""
+    """Floating-point operations of a minibatch; for sparse x, its elements count instead of its columns."""
     if not isinstance(x, SparseRows):
         return step_flops(sizes, batch)
     elements = x.values.size / max(len(x), 1)
-    # The optimizer visits every weight, whether the minibatch has something in its column or not.
+    # The optimizer updates every weight, whether the minibatch has elements in its column or not.
     return step_flops((1, *sizes[1:]), batch) + sizes[1] * (4.0 * batch * elements + 10.0 * sizes[0])
 
 
 class Team(NamedTuple):
-    """Threads that train together: the first tile of each and the end, and the array that directs them."""
+    """Threads that train together: the first tile of each and the end, and their control array."""
 
     bounds: np.ndarray
     control: np.ndarray
@@ -80,27 +80,27 @@ def _make_team(plan: Plan, n_threads: int) -> Team:
 
 
 class Engine:
-    """A network's buffers and the threads that pass minibatches through it. Use it as a context manager.
+    """A network's buffers, and the threads that run minibatches. Use it as a context manager.
 
     Parameters
     ----------
     network : Network
     rule : str
-        What becomes of a gradient: see `functions.optimizers.RULES`.
+        How gradients are applied: see `functions.optimizers.RULES`.
     samples : Samples [read]
     recipe : Recipe
-        Minibatches whose weights sum to 0 are passed over.
+        Minibatches whose weights sum to 0 are skipped.
 
     Attributes
     ----------
     plan : Plan
     buffers : Buffers
     settings : ndarray of float64
-        What the rule's steps depend on; may be set between two calls of `run`.
+        Settings of the rule; may be set between two calls of `run`.
     order : ndarray of int64, (n,)
         Rows of the minibatches, one after the other; may be written to between two calls of `run`.
     step_count : int
-        Steps made; may be set before the first call of `run`.
+        Number of steps made; may be set before the first call of `run`.
     """
 
     def __init__(self, network: Network, rule: str, samples: Samples, recipe: Recipe) -> None:
@@ -123,7 +123,7 @@ class Engine:
         self._alone = _make_team(self.plan, 1)
         self._team = self._alone
         self._workers: list[Call] = []
-        # Runs slices in the place of the calling thread, if they take long.
+        # Runs slices instead of the calling thread, if they take long.
         self._runner: Call | None = None
         self.step_count = 0
         self.buffers = self._make_buffers(dtype, len(RULES[rule].moments))
@@ -137,10 +137,10 @@ class Engine:
             np.arange(self._n),
         )
         self._pace = Pace(may_change=recipe.n_threads is None and self._n_threads > 1 and flops < _MOST_FLOPS_ALONE)
-        # A minibatch that outlasts a slice must not keep the calling thread: it is the one that hears Ctrl-C.
+        # A minibatch that takes longer than a slice must not block the calling thread, which receives Ctrl-C.
         self._long_steps = flops / _SLOW_FLOPS_PER_SECOND / self._n_threads > SLICE_SECONDS
-        # Have the kernel compiled before the workers ask for it, by a slice without minibatches. Workers are
-        # hired when there is work, inside of the with-block: an error before that leaves none behind.
+        # Compile the kernel before the workers need it, by running a slice without minibatches. Workers are started
+        # when there is work, inside the with-block: an error before that leaves no thread behind.
         self._call(self._alone, 0)
 
     @property
@@ -157,8 +157,8 @@ class Engine:
         try:
             self.close()
         finally:
-            # Again, for Ctrl-C may have come before the first.
-            self._dismiss()
+            # Again, because Ctrl-C may have interrupted the first call before it did anything.
+            self._stop_workers()
 
     def _make_buffers(self, dtype: np.dtype, moments: int) -> Buffers:
         plan = self.plan
@@ -176,7 +176,7 @@ class Engine:
         )
 
     def transpose(self) -> None:
-        """Bring the transposed weights up to date."""
+        """Update the transposed weights."""
         transpose_weights(self._network, self.buffers.params, self.buffers.transposed)
 
     def _call(self, team: Team, thread: int) -> None:
@@ -194,26 +194,26 @@ class Engine:
         )
 
     def _work(self, team: Team, thread: int) -> None:
-        """Train with a team until it is dismissed; for workers."""
+        """Train with a team until it is shut down; called by workers."""
         try:
             self._call(team, thread)
         except BaseException:
-            # It has never begun, for compiled code does not raise: no other thread is beyond its first barrier.
+            # Compiled code does not raise, so it has not begun here: no other thread has passed its first barrier.
             team.control[SHUTDOWN] = 1
             raise
 
-    def _hire(self, size: int) -> None:
-        """Form a team of so many threads in the place of the one there was, or of one if no thread can be started."""
-        self._dismiss()
+    def _start_workers(self, size: int) -> None:
+        """Replace the team by one of `size` threads, or of one thread if no worker can be started."""
+        self._stop_workers()
         if size == 1:
             return
         team = self._team = _make_team(self.plan, size)
         self._workers = [Call(partial(self._work, team), thread) for thread in range(1, size)]
         if not submit(self._workers):
-            self._dismiss()
+            self._stop_workers()
 
-    def _dismiss(self) -> None:
-        """Let the workers go. May be called again if a signal handler raises meanwhile."""
+    def _stop_workers(self) -> None:
+        """Stop the workers. May be called again if a signal handler raises meanwhile."""
         self._stop_runner()
         if self._team is not self._alone:
             self._team.control[SHUTDOWN] = 1
@@ -239,7 +239,7 @@ class Engine:
                     raise worker.error
 
     def _run_and_listen(self, team: Team) -> None:
-        """Have a worker run the slice, and listen to signals meanwhile."""
+        """Have a worker run the slice, and handle signals meanwhile."""
         runner = self._runner = Call(partial(self._call, team), 0)
         try:
             if submit([runner]):
@@ -253,7 +253,7 @@ class Engine:
             raise runner.error
 
     def _stop_runner(self) -> None:
-        """Have the runner stop before it changes a weight, and wait for it; nothing if it has ended."""
+        """Have the runner stop before it changes another weight, and wait for it; does nothing if it has ended."""
         if self._runner is not None:
             for team in (self._team, self._alone):
                 team.control[STOP_REQUEST] = 1
@@ -263,7 +263,7 @@ class Engine:
             self._runner = None
 
     def run(self) -> float:
-        """Pass all minibatches through the network; returns the mean of their losses, weighted by rows.
+        """Run all minibatches; returns the mean of their losses, weighted by rows.
 
         Raises
         ------
@@ -275,10 +275,10 @@ class Engine:
         steps = math.ceil(self._n / self._batch)
         done = 0
         while done < steps:
-            # Others may have come or gone.
+            # Other trainings may have started or ended.
             size = 1 if self._pace.stays_alone else self._claim.threads()
             if size != self._team.size:
-                self._hire(size)
+                self._start_workers(size)
             end = min(done + self._pace.steps, steps)
             start = time.perf_counter()
             self._run_slice(done, end)
@@ -289,9 +289,9 @@ class Engine:
         return float((self.buffers.totals[0] + self.buffers.penalties.sum()) / self._n)
 
     def close(self) -> None:
-        """Let the worker threads go, and what only they need."""
+        """Stop the worker threads, and release the buffers that only they need."""
         try:
-            self._dismiss()
+            self._stop_workers()
         finally:
             self._claim.release()
             nothing = aligned_zeros(0, self.buffers.params.dtype)

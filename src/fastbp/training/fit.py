@@ -1,8 +1,8 @@
 """Training over epochs: shuffling, stopping, history and the callbacks of `watch`.
 
-One epoch is one call of the engine (`fastbp.training.session`). What happens *between* epochs is decided here, in the
-order scikit-learn has it: permutations compose, improvement is counted against `tol`, schedules react, the best
-weights on a validation set are kept. Nothing here knows about estimators.
+One epoch is one call of `session.Session.epoch`. This module does what happens *between* epochs, in scikit-learn's
+order: permutations compose, improvement is compared with `tol`, learning rate schedules react, and the best weights on
+a validation set are kept. It is independent of the estimators.
 """
 
 import math
@@ -32,7 +32,7 @@ Evaluate = Callable[[list[np.ndarray], list[np.ndarray]], float]
 
 @dataclass(frozen=True)
 class Stopping:
-    """When an epoch counts as an improvement, and how many may pass without one.
+    """When an epoch counts as an improvement, and how many epochs may pass without one.
 
     Attributes
     ----------
@@ -49,12 +49,12 @@ class Stopping:
 
 @dataclass
 class History:
-    """What training has recorded, carried by the caller from one call of `train` to the next.
+    """The record of a training, which the caller passes from one call of `train` to the next.
 
     Attributes
     ----------
     loss_curve : list of float
-        Mean loss of each epoch (of type np.float64, as all losses here).
+        Mean loss of each epoch (np.float64, like all losses here).
     validation_scores : list of float or None
         Score after each epoch; None without a validation set.
     best_loss : float or None
@@ -62,16 +62,16 @@ class History:
     best_validation_score : float or None
         Highest score so far; None without a validation set.
     no_improvement_count : int
-        Epochs in a row without improvement, up to now.
+        Number of epochs in a row without improvement, up to now.
     n_iter : int
-        Epochs of the last call.
+        Number of epochs of the last call.
     t : int
-        Samples seen in all calls.
+        Number of samples seen in all calls.
     loss : float or None
         Loss of the last epoch; None before the first.
     stop_reason : {"max_epochs", "tol", "interrupted", "diverged", "requested"} or None
         Why the last call ended. "diverged" is an error, except with a validation set: then the weights of the
-        best score remain. "requested" is by the observer.
+        best score are kept. "requested" means by the observer.
     """
 
     loss_curve: list[float] = field(default_factory=list)
@@ -85,7 +85,7 @@ class History:
     stop_reason: StopReason | None = None
 
     def begin(self, *, validated: bool) -> None:
-        """Prepare for a call of `train`, which is `validated` or not; a change of that restarts the count."""
+        """Prepare for a call of `train`. If `validated` differs from the last call, the count starts again."""
         self.n_iter = 0
         self.stop_reason = None
         if validated and self.validation_scores is None:
@@ -98,7 +98,7 @@ class History:
             self.no_improvement_count = 0
 
     def record(self, loss: float, n_samples: int) -> None:
-        """Enter the loss of an epoch over `n_samples` samples."""
+        """Record the loss of an epoch over `n_samples` samples."""
         self.n_iter += 1
         self.t += n_samples
         self.loss = loss
@@ -112,17 +112,17 @@ class _Criterion(Protocol):
 
     @property
     def best(self) -> list[np.ndarray] | None:
-        """The weights and biases that training is to return, if not those of the last epoch."""
+        """The weights and biases that training should return, if not those of the last epoch."""
 
     def update(self, history: History, tol: float, *, verbose: bool) -> None:
-        """Count the epoch just recorded as an improvement or not."""
+        """Decide whether the epoch just recorded is an improvement, and count."""
 
     def diverged(self, history: History) -> None:
-        """Take notice of a loss that is not finite."""
+        """React to a loss that is not finite."""
 
 
 class _TrainingLoss:
-    """Improvement = the loss of the epoch is lower than the lowest so far, by `tol`."""
+    """Improvement means that the loss of the epoch is lower than the lowest so far, by `tol`."""
 
     subject = "Training loss"
     best = None
@@ -130,7 +130,7 @@ class _TrainingLoss:
     def update(self, history: History, tol: float, *, verbose: bool) -> None:
         loss, best = history.loss_curve[-1], history.best_loss
         assert best is not None
-        # Written so that NaN is no improvement.
+        # Written so that NaN is not an improvement.
         improved = loss <= best - tol
         history.no_improvement_count = 0 if improved else history.no_improvement_count + 1
         history.best_loss = loss if loss < best else best
@@ -140,7 +140,7 @@ class _TrainingLoss:
 
 
 class _ValidationScore:
-    """Improvement = the score on held-out samples is higher than the highest so far, by `tol`."""
+    """Improvement means that the score on held-out samples is higher than the highest so far, by `tol`."""
 
     subject = "Validation score"
 
@@ -150,7 +150,7 @@ class _ValidationScore:
         self.evaluate = evaluate
         self.session = session
         self.weights, self.biases = weights, biases
-        # The weights at the start are the best so far: initial ones, or those an earlier call ended with.
+        # The weights at the start are the best so far: initial weights, or those of an earlier call.
         self.best = [p.copy() for p in (*weights, *biases)]
 
     def update(self, history: History, tol: float, *, verbose: bool) -> None:
@@ -194,13 +194,13 @@ class _Loop:
     observer: Observer | None
 
     def run(self, rng: Shuffler | None) -> None:
-        """Train until something stops it, and say what in `history.stop_reason`."""
+        """Train until something stops the training; `history.stop_reason` says what."""
         while self.history.stop_reason is None:
             if self.observer is not None:
                 self.observer.begin(self._snapshot)
             start = time.perf_counter()
             if rng is not None:
-                # Never ahead, so that the caller's generator stands where scikit-learn leaves it.
+                # Not in advance, so that the caller's generator ends in the same state as with scikit-learn.
                 self.session.shuffle(rng)
             loss = np.float64(self.session.epoch(None))
             seconds = time.perf_counter() - start
@@ -235,13 +235,13 @@ class _Loop:
             return False
         if not LOSSES[self.loss_name].may_be_infinite:
             return True
-        # The logarithm of a rate that underflows to 0 is infinite while gradients and weights are in order:
-        # later epochs may bring the rate back.
+        # If a rate underflows to 0, its logarithm is infinite but gradients and weights are finite: later epochs may
+        # bring the rate back.
         self.session.sync_parameters()
         return not _all_finite(self.parameters)
 
     def _observed(self, stop_reason: StopReason | None) -> StopReason | None:
-        """Tell the observer of the end of an epoch, unless the training fails with it."""
+        """Tell the observer that an epoch has ended, unless the training fails with it."""
         if self.observer is None or (stop_reason == "diverged" and self.criterion.best is None):
             return stop_reason
         requested = self.observer.end(self._snapshot)
@@ -297,33 +297,33 @@ def train(
     biases : list of ndarray of shape (n_out,) [read+write]
         One vector for each layer, of the same dtype.
     state : OptimizerState [read+write]
-        Goes on from where it stands.
+        Training continues from this state.
     samples : Samples [read]
-        What to train on; targets may be bool for the two log losses.
+        Training data; targets may be bool for the two log losses.
     recipe : Recipe
     max_epochs : int
-        Epochs at most.
+        Maximum number of epochs.
     rng : object with a method ``shuffle`` or None
         Shuffles ``arange(n)`` in place, once for each epoch (a NumPy RandomState does). None keeps the order.
     stopping : Stopping
         When to stop for lack of improvement.
     history : History [read+write]
-        Where this call goes on from, and what it records.
+        The record so far, which this call continues.
     evaluate : callable or None, default=None
         If given, ``evaluate(weights, biases)`` is called after each epoch and returns a score (higher is
-        better), which takes the place of the loss in deciding about improvement. The weights of the best
-        score are what remains in `weights` and `biases`.
+        better). Improvement is then judged by the score instead of the loss, and `weights` and `biases` end
+        up with the values of the best score.
     verbose : bool, default=False
         Whether to print the loss of each epoch and why training stops.
     observer : Observer or None, default=None
-        Told of the beginning and the end of each epoch; may end the training.
+        Called at the beginning and the end of each epoch; may end the training.
 
     Raises
     ------
     ValueError
-        If the loss of an epoch or the resulting weights are not finite (with `evaluate`: only if the best
-        weights are not; where the loss may be infinite for a while: only if weights are not),
-        or if all sample weights are zero. The arrays then hold what was reached.
+        If the loss of an epoch or the resulting weights are not finite, or if all sample weights are zero. The
+        arrays then hold the weights reached. With `evaluate` only the best weights must be finite. For a loss
+        that may be infinite only the weights must be finite.
 
     Warns
     -----

@@ -18,19 +18,19 @@ __all__ = ["Record", "minimize"]
 
 @dataclass
 class Record:
-    """What a minimization has come to so far.
+    """The state of a minimization.
 
     Attributes
     ----------
     n_iter : int
-        Iterations.
+        Number of iterations.
     loss : float or None
         Loss at the parameters reached; None before the end of the first iteration.
     status : int or None
-        SciPy's, at the end: 0 for convergence, 1 if iterations or calls ran out, 2 if a line search failed, 99 if an
-        observer ended it. None before, and for good if the user ended it.
+        SciPy's status at the end: 0 for convergence, 1 if iterations or calls ran out, 2 if a line search failed, 99
+        if an observer ended it. None until then, and if the user interrupted the minimization.
     message : str
-        What SciPy says about the status.
+        SciPy's message about the status.
     """
 
     n_iter: int = 0
@@ -40,7 +40,7 @@ class Record:
 
 
 class _Iterations:
-    """Follows a minimization: what it has reached, and who is told."""
+    """Follows a minimization: records its progress and calls the observer."""
 
     def __init__(
         self,
@@ -61,17 +61,17 @@ class _Iterations:
         self._begun = False
 
     def evaluate(self, packed: np.ndarray) -> tuple[float, np.ndarray]:
-        """Return loss and gradient; the first call of an iteration begins it."""
+        """Return loss and gradient; the first call begins an iteration."""
         if self._observer is not None and not self._begun:
             self._begun = True
             self._observer.begin(self.snapshot)
         return self._evaluate(packed)
 
     def end(self, intermediate_result: OptimizeResult) -> None:
-        """Take note of the end of an iteration. SciPy looks for this very name of the parameter."""
+        """Record the end of an iteration. SciPy requires this name of the parameter."""
         record = self._record
         loss, reached = float(intermediate_result.fun), intermediate_result.x.copy()
-        # In one breath: Ctrl-C comes between two calls.
+        # A single statement without calls, so that Ctrl-C cannot interrupt it halfway.
         record.n_iter, record.loss, self.reached = record.n_iter + 1, loss, reached
         now = time.perf_counter()
         seconds, self._start = now - self._start, now
@@ -82,7 +82,7 @@ class _Iterations:
                 raise StopIteration
 
     def snapshot(self) -> list[np.ndarray]:
-        """Return copies of the parameters that the last whole iteration has reached."""
+        """Return copies of the parameters after the last complete iteration."""
         return self._unpack(self.reached)
 
 
@@ -106,26 +106,26 @@ def minimize(
     Parameters
     ----------
     weights, biases : list of ndarray [read+write]
-        Where to start, and then what was reached. The computation is in float64 whatever they are.
+        Start values; the result is written to them. The computation is in float64, whatever their type.
     network, samples, weight_decay, n_threads
         See `objective.Objective`.
     max_iter : int
-        Iterations at most.
+        Maximum number of iterations.
     max_calls : int
-        Evaluations of the loss at most; the last iteration is finished.
+        Maximum number of evaluations of the loss; the last iteration is still completed.
     tol : float
-        The minimization ends when no component of the gradient is larger.
+        The minimization ends when no component of the gradient is larger than this, in absolute value.
     record : Record [read+write]
-        A fresh one; kept up to date from iteration to iteration.
+        A new record; updated after every iteration.
     verbose : bool, default=False
         Whether to print the loss of each iteration.
     observer : Observer or None, default=None
-        Told of the beginning and the end of each iteration; may end the minimization.
+        Called at the beginning and the end of each iteration; may end the minimization.
 
     Warns
     -----
     UserWarning
-        If KeyboardInterrupt ended it; the parameters are those of the last whole iteration.
+        If KeyboardInterrupt ended it; the parameters are those of the last complete iteration.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""The loss over all samples and its gradient, for solvers that ask for nothing else."""
+"""The loss over all samples and its gradient, for solvers such as L-BFGS."""
 
 from dataclasses import replace
 from itertools import pairwise
@@ -21,14 +21,14 @@ class Objective:
 
         sum(weight * loss of a sample) / S + weight_decay / (2 * S) * sum(sum(w**2) for w in weights)
 
-    It is computed in float64, whatever the samples are: line searches compare losses that differ in their last digits.
-    Samples are taken in blocks of a fixed size and order, so that the workspace does not grow with their number and the
-    result does not depend on that of the threads.
+    It is computed in float64, whatever the type of the samples: line searches compare losses that differ only in their
+    last digits. Samples are processed in blocks of a fixed size and order, so that the workspace does not grow with
+    their number and the result does not depend on the number of threads.
 
     Parameters
     ----------
     network : Network
-        Of any precision.
+        May be of any precision.
     samples : Samples [read]
     weight_decay, n_threads
         See `Recipe`.
@@ -68,7 +68,7 @@ class Objective:
         return [part.reshape(shape) for part, shape in zip(parts, self._shapes, strict=True)]
 
     def __call__(self, packed: np.ndarray) -> tuple[float, np.ndarray]:
-        """Return the loss at a vector of parameters and its gradient, of the same layout.
+        """Return the loss at a vector of parameters, and its gradient in the same layout.
 
         Parameters
         ----------

@@ -6,28 +6,28 @@ __all__ = ["SLICE_SECONDS", "Pace"]
 
 # Seconds that compiled code may run before Python looks for signals.
 SLICE_SECONDS = 0.04
-# Seconds before the trial. Its slices, by turns on all threads and on one, and the seconds of each.
+# Seconds before the trial, number of its slices (alternately on all threads and on one), and seconds of each slice.
 _TRIAL_AFTER, _TRIAL_SLICES, _TRIAL_SECONDS = 0.01, 12, 0.0005
 
 
 class Pace:
-    """Choose how many minibatches make a slice, and which threads train them, by the time that slices take.
+    """Choose the number of minibatches in a slice, and whether one thread or all train, from the time of past slices.
 
-    Threads exchange activations and weights at every minibatch. What that costs depends on the cores that the system
-    has given them: where it is much, one thread alone is faster. So a run that takes longer than a moment tries
-    both ways, and goes on with the faster one. The results are the same.
+    Threads exchange activations and weights at every minibatch. The cost depends on the cores on which the system runs
+    them; if it is high, one thread alone is faster. So a run that takes longer than a moment tries both, and continues
+    with the faster one. The results are the same.
 
     Parameters
     ----------
     may_change : bool
-        Whether there is a choice between all threads and one.
+        Whether to choose between all threads and one.
 
     Attributes
     ----------
     steps : int
-        Minibatches of the next slice, at most.
+        Maximum number of minibatches in the next slice.
     alone : bool
-        Whether the calling thread is to train them by itself.
+        Whether the calling thread trains them alone.
     """
 
     def __init__(self, *, may_change: bool) -> None:
@@ -39,11 +39,11 @@ class Pace:
 
     @property
     def stays_alone(self) -> bool:
-        """Whether all slices to come are for the calling thread."""
+        """Whether the calling thread trains all remaining slices alone."""
         return self.alone and self._trials_left == 0
 
     def learn(self, steps: int, seconds: float, threads: int) -> None:
-        """Take note of the `seconds` of a slice of so many `steps`, while there were so many `threads` in all."""
+        """Record that a slice of `steps` minibatches took `seconds`, with a team of `threads` threads."""
         cost = max(seconds / steps, 1e-9)
         self._seconds_left -= seconds
         due = threads > 1 and self._seconds_left <= 0.0

@@ -1,4 +1,4 @@
-"""Telling the world about the progress of a training: `watch` and what its callbacks receive, and observers."""
+"""Reporting the progress of a training: `watch`, the reports that its callbacks receive, and observers."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,14 +13,14 @@ __all__ = ["EpochReport", "Observer", "Snapshot", "report", "watch"]
 
 @dataclass(frozen=True)
 class EpochReport:
-    """An epoch as told to the callbacks of `watch`.
+    """The report of an epoch that callbacks of `watch` receive.
 
     Attributes
     ----------
     epoch : int
         Number of the epoch within this call of training, from 1.
     max_epochs : int
-        The number at which training ends at the latest.
+        Maximum number of epochs of this call.
     loss : float
         Mean loss over the epoch.
     validation_score : float or None
@@ -39,19 +39,19 @@ class EpochReport:
     seconds: float
 
 
-# Copies of the parameters, weights first, that training would leave if it ended now. The call also brings the
-# moments of the caller's optimizer up to date.
+# Returns copies of the parameters, weights first, that training would leave if it ended now. The call also updates the
+# moments of the caller's optimizer.
 Snapshot = Callable[[], list[np.ndarray]]
 
 
 class Observer(Protocol):
-    """Follows one training from epoch to epoch (of a solver without epochs: from iteration to iteration)."""
+    """Follows one training from epoch to epoch (or from iteration to iteration, if the solver has no epochs)."""
 
     def begin(self, snapshot: Snapshot) -> None:
-        """Take notice that an epoch begins; `snapshot` may be called until the method returns."""
+        """Called when an epoch begins; `snapshot` may be called until the method returns."""
 
     def end(self, snapshot: Snapshot) -> bool:
-        """Take notice that an epoch has ended, and return whether it is to be the last."""
+        """Called when an epoch has ended; returns whether training should stop."""
 
 
 Callback = Callable[[EpochReport], object]
@@ -63,10 +63,9 @@ _callbacks: ContextVar[tuple[Callback, ...]] = ContextVar("fastbp_callbacks", de
 def watch(callback: Callback) -> Iterator[None]:
     """Call `callback` with an `EpochReport` after every epoch trained inside the with-block.
 
-    It reaches every training of this thread (or asyncio task), however deep inside other libraries the fit is
-    called. Blocks may be nested: all callbacks are called, the outermost first. An exception raised by a
-    callback ends the training and leaves the estimator as it was before; KeyboardInterrupt keeps the weights
-    so far.
+    It covers every training in this thread (or asyncio task), however deep inside other libraries the fit is
+    called. Blocks may be nested: all callbacks are called, the outermost first. If a callback raises, training
+    ends and the estimator stays as it was before. KeyboardInterrupt keeps the weights so far.
 
     Parameters
     ----------
@@ -87,6 +86,6 @@ def watch(callback: Callback) -> Iterator[None]:
 
 
 def report(epoch: EpochReport) -> None:
-    """Hand an epoch to all callbacks in force."""
+    """Pass the report of an epoch to all active callbacks."""
     for callback in _callbacks.get():
         callback(epoch)

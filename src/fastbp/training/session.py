@@ -1,6 +1,6 @@
 """One training run between Python and the kernels.
 
-A `Session` takes the caller's parameters into panel order, trains them epoch by epoch,
+A `Session` copies the caller's parameters into panel order, trains them epoch by epoch,
 and writes them back.
 """
 
@@ -17,12 +17,12 @@ from fastbp.training.engine import Engine
 
 __all__ = ["Session", "Shuffler"]
 
-# Rows whose places are looked up at a time.
+# Number of rows looked up at a time.
 _PIECE = 1 << 14
 
 
 class Shuffler(Protocol):
-    """What shuffles an array in place: NumPy's generators do."""
+    """An object that shuffles an array in place, such as NumPy's generators."""
 
     def shuffle(self, x: np.ndarray) -> None:
         """Shuffle an array."""
@@ -37,7 +37,7 @@ class Session:
     weights, biases : list of ndarray [read+write]
         (n_in, n_out) and (n_out,) arrays of the network. Read at the start, written by `sync`.
     state : OptimizerState [read+write]
-        Read at the start, and the learning rate at every epoch; moments and steps are written by `sync`.
+        Read at the start, the learning rate also at every epoch; moments and steps are written by `sync`.
     samples : Samples [read]
     recipe : Recipe
 
@@ -76,7 +76,7 @@ class Session:
             self.sync()
 
     def _moment_buffers(self) -> list[tuple[str, np.ndarray]]:
-        """Names of the moments, and the buffer of each."""
+        """Names of the moments, each with its buffer."""
         buffers = self.engine.buffers
         return list(zip(self._state.rule.moments, (buffers.moment_1, buffers.moment_2), strict=False))
 
@@ -90,11 +90,11 @@ class Session:
         self.engine.transpose()
 
     def shuffle(self, rng: Shuffler) -> None:
-        """Shuffle the rows, out of the order that they are in, as `rng` shuffles the numbers of their places."""
+        """Shuffle the current order of the rows by the permutation that `rng` makes of their positions."""
         order = self.engine.order
         permutation = np.arange(len(order))
         rng.shuffle(permutation)
-        # In pieces, so that there is no third array as long as the samples.
+        # In pieces, to avoid a third array as long as the samples.
         for start in range(0, len(order), _PIECE):
             piece = permutation[start : start + _PIECE]
             piece[:] = order[piece]
@@ -106,7 +106,7 @@ class Session:
         Parameters
         ----------
         order : ndarray of int, (n,), or None
-            Row numbers; None for the order that the rows are in: at first their natural one.
+            Row numbers; None for the current order, which at first is the natural one.
 
         Returns
         -------
@@ -116,7 +116,7 @@ class Session:
         Raises
         ------
         KeyboardInterrupt
-            Between two minibatches: the weights are those after the last whole one.
+            Between two minibatches: the weights are those after the last complete one.
         """
         if order is not None:
             check_order(order, len(self.engine.order))
@@ -130,7 +130,7 @@ class Session:
         unpack_parameters(plan.table, self.engine.buffers.params, self._parameters, plan.panel_width)
 
     def sync(self) -> None:
-        """Write weights, biases, moments and the number of steps back to the caller."""
+        """Write weights, biases, moments and the number of steps back to the caller's objects."""
         self.sync_parameters()
         plan = self.engine.plan
         for name, buffer in self._moment_buffers():
@@ -141,7 +141,7 @@ class Session:
 
 
 def _own_moments(network: Network, state: OptimizerState) -> dict[str, list[np.ndarray]]:
-    """Return the moments in the type of the network, which may have changed since they were made."""
+    """Return the moments in the network's type, which may have changed since they were created."""
     moments = {}
     for name in state.rule.moments if state.moments else ():
         if not isinstance(arrays := state.moments.get(name), list):
