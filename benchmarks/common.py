@@ -1,6 +1,6 @@
 """Workloads, data and the machine's peak, shared by the benchmarks.
 
-Must not be changed, only appended to: figures are compared across versions.
+Only add to this file, and do not change what is there: figures are compared across versions.
 """
 
 import json
@@ -70,7 +70,7 @@ def make_problem(workload: Workload, steps: int, dtype: type) -> Problem:
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """Return how long one call takes."""
+    """Return the duration of one call."""
     start = time.perf_counter()
     work()
     return time.perf_counter() - start
@@ -78,7 +78,7 @@ def seconds(work: Callable[[], object]) -> float:
 
 @contextmanager
 def cpus(count: int) -> Iterator[None]:
-    """Confine this process, and what it starts, to the last `count` of its CPUs."""
+    """Confine this process and its children to the last `count` of its CPUs."""
     allowed = os.sched_getaffinity(0)
     os.sched_setaffinity(0, sorted(allowed)[-count:])
     try:
@@ -90,9 +90,10 @@ def cpus(count: int) -> Iterator[None]:
 def alternately(
     ours: Callable[[], object], theirs: Callable[[], object], rounds: int, calls: int = 1, rest: float = 0.0
 ) -> np.ndarray:
-    """Return the seconds of both, (rounds, 2): of the best of so many calls. Who begins alternates, too.
+    """Time two functions alternately; returns the seconds of each one's best call per round, (rounds, 2).
 
-    `rest` is in seconds: idle threads of OpenBLAS spin for a while, and would take a CPU from the next.
+    The function that goes first alternates, too. `rest` is a pause in seconds before each: idle threads of OpenBLAS
+    spin for a while, and would take a CPU from the next call.
     """
     times = np.empty((rounds, 2))
     for number, row in enumerate(times):
@@ -103,13 +104,13 @@ def alternately(
 
 
 def ratios_text(times: np.ndarray) -> str:
-    """Return how many times as long as ours theirs take: the median of the pairs, and the worst."""
+    """Return a text with the ratio of their time to ours: the median over the pairs, and the lowest."""
     ratios = times[:, 1] / times[:, 0]
     return f"ratio {np.median(ratios):.2f} (worst {ratios.min():.2f})"
 
 
 def in_process(module: str, function: str, *arguments: object, **environment: str) -> Any:
-    """Call a function of a module of benchmarks in a process of its own; returns its result, which JSON can hold."""
+    """Call a function of a module of benchmarks in a new process; returns its result, which must fit into JSON."""
     code = f"import json; from benchmarks import {module}; print(json.dumps({module}.{function}{arguments!r}))"
     command, settings = [sys.executable, "-c", code], {**os.environ, **environment}
     return json.loads(subprocess.run(command, env=settings, check=True, stdout=subprocess.PIPE, text=True).stdout)

@@ -1,4 +1,4 @@
-"""Saved results, and pages that have a part written from them."""
+"""Saved results, and documents with a generated part."""
 
 import json
 import re

@@ -1,12 +1,13 @@
-"""Doubling the rows, the minibatch, the width or the depth should cost what the floating-point operations say.
+"""Check that time grows like the floating-point operations if rows, minibatch, width or depth are doubled.
 
     python -m benchmarks.growth
     python -m benchmarks.growth --series depth outputs --threads 2
 
-One size of a network grows, all others stay; float32, Adam, ReLU, log-loss. The networks of a series are timed in turn,
-round by round, and each is compared with the one before: `growth` is the ratio of their times over the ratio of their
-flops, the median over the rounds. More than 1.15 is flagged, with the cache that the working set has left, if it has.
-Rows are counted by the epoch, everything else by the step. Below 1 is what small networks lose to fixed costs.
+In each series one size grows and all others stay the same; float32, Adam, ReLU, log-loss. The networks of a series are
+timed in turn, round by round, and each is compared with the one before: `growth` is the ratio of their times over the
+ratio of their flops, the median over the rounds. More than 1.15 is flagged, with the cache that the working set no
+longer fits into, if any. Rows are measured per epoch, everything else per step. Values below 1 come from the fixed
+costs of small networks.
 """
 
 import argparse
@@ -22,13 +23,13 @@ from benchmarks.session import open_session
 from fastbp.network.plan import make_plan
 
 TOO_MUCH = 1.15
-# Long enough for the clock, short enough to go round often.
+# Long enough for the clock, short enough for many rounds.
 SECONDS = 0.03
 SLOW_FLOPS_PER_SECOND = 2e10
 
 
 class Case(NamedTuple):
-    """A network, and the rows of an epoch; 0 for as many as fill the time of a measurement."""
+    """A network and the rows of an epoch; 0 means enough rows to fill a measurement."""
 
     size: int
     workload: Workload
@@ -36,18 +37,18 @@ class Case(NamedTuple):
 
     @property
     def steps(self) -> int:
-        """Minibatches that are timed at once."""
+        """Minibatches in one measurement."""
         wanted = self.rows / self.workload.batch or SECONDS * SLOW_FLOPS_PER_SECOND / self.workload.flops
         return int(np.clip(wanted, 1, 2000))
 
     @property
     def unit(self) -> int:
-        """Minibatches whose cost is compared: an epoch where its rows are given, a step otherwise."""
+        """Minibatches whose cost is compared: an epoch if its rows are given, a step otherwise."""
         return self.steps if self.rows else 1
 
     @property
     def flops(self) -> int:
-        """Floating-point operations of what is compared."""
+        """Floating-point operations of the compared unit."""
         return self.unit * self.workload.flops
 
     @property
@@ -68,7 +69,7 @@ SERIES = {
 
 
 def _caches() -> dict[str, int]:
-    """Bytes of each cache, smallest first, where the system tells."""
+    """Bytes of each cache, smallest first, if the system provides them."""
     sizes = {}
     for folder in sorted(Path("/sys/devices/system/cpu/cpu0/cache").glob("index*")):
         level, kind, size = ((folder / name).read_text().strip() for name in ("level", "type", "size"))
@@ -78,12 +79,12 @@ def _caches() -> dict[str, int]:
 
 
 def _home(size: int) -> str:
-    """The smallest cache that holds so many bytes."""
+    """The smallest cache that holds `size` bytes."""
     return next((name for name, capacity in _caches().items() if size <= capacity), "memory")
 
 
 def _times(cases: list[Case], threads: int, rounds: int) -> np.ndarray:
-    """Seconds of each case, (rounds, cases); a short epoch is repeated until a measurement has its length."""
+    """Seconds of each case, (rounds, cases); short epochs are repeated until a measurement is long enough."""
     times = np.empty((rounds, len(cases)))
     with ExitStack() as stack:
         epochs, calls = [], []

@@ -1,10 +1,10 @@
-"""`kernels.matmul` as a fraction of the machine's FMA peak, on one core; NumPy beside it. Then what more threads bring.
+"""`kernels.matmul` as a fraction of the FMA peak of one core, compared with NumPy; then its speed-up on more threads.
 
     OPENBLAS_NUM_THREADS=1 python -m benchmarks.matmul
     OPENBLAS_NUM_THREADS=1 python -m benchmarks.matmul --avx2
 
-The peak is measured before and after each product, and the products are checked before they are timed. With `--avx2`
-kernels and peak are compiled for that instruction set, whatever else the machine has; NumPy still uses all of it.
+The peak is measured before and after each product, and the products are checked before they are timed. With `--avx2`,
+kernels and peak are compiled for that instruction set, even if the machine has a newer one; NumPy is not restricted.
 """
 
 import argparse
@@ -22,12 +22,12 @@ SQUARES = tuple((n, n, n) for n in (64, 384, 512, 768, 1024, 1536, 2048))
 SHAPES = ((200, 784, 100), (128, 256, 256), (333, 517, 211), *SQUARES)
 LEAST_FOR_THREADS = 512
 
-# What Numba reads before it compiles anything.
+# Environment variables that Numba reads before it compiles anything.
 AVX2 = {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": "+sse4.1,+sse4.2,+avx,+avx2,+fma,+bmi,+bmi2"}
 
 
 class Product:
-    """Operands of a product that has been found right."""
+    """Operands of a product whose result has been checked."""
 
     def __init__(self, shape: tuple[int, int, int], dtype: type) -> None:
         m, k, n = shape
@@ -51,7 +51,7 @@ class Product:
 
 
 def print_fraction(product: Product, rounds: int) -> None:
-    """Print the share of the peak: medians over the rounds."""
+    """Print the fraction of the peak: medians over the rounds."""
     fractions, rivals, dtype = [], [], product.out.dtype
     for _ in range(rounds):
         peak = fma_peak(dtype, seconds=0.02)
@@ -67,7 +67,7 @@ def print_fraction(product: Product, rounds: int) -> None:
 
 
 def print_scaling(product: Product, threads: int, rounds: int) -> None:
-    """Print the time of one thread over that of more: the median over the rounds."""
+    """Print the speed-up of several threads over one: the median over the rounds."""
     ratios = [product.ours(1) / product.ours(threads) for _ in range(rounds)]
     print(f"{product.name}   {threads} threads {np.median(ratios):.2f} times one (best {max(ratios):.2f})", flush=True)
 

@@ -1,16 +1,16 @@
-"""Memory that fits and predictions take, each measured in a process of its own. Linux only.
+"""Memory used by fits and predictions, each measured in its own process. Linux only.
 
     python -m benchmarks.memory
     python -m benchmarks.memory fashion_mnist.npz
 
 - Fit: 60000 x 784 float32 (random numbers, or the images of an archive), 784-256-128-10, Adam, minibatches of 128,
-  compared with scikit-learn. Twice in a process: the first fit loads compiled code and whatever libraries load late,
-  the next one shows what training itself takes. Once more with an empty cache of compiled code.
+  compared with scikit-learn. Each process fits twice: the first fit loads compiled code and lazily loaded libraries,
+  the second shows what training itself needs. The first fit is also measured with an empty cache of compiled code.
 - Predict: 2 million x 50, one hidden layer of 100, compared with scikit-learn; everything has been loaded before.
 
-A process imports what a user of that one package would. Fits and predictions are given as the peak of resident memory
-during the call, less what was resident before it (interpreter, imports, data). Free memory is handed back first: a
-call that could use it again would seem to take none.
+A process imports what a user of that package would import. The figures are the peak of resident memory during the call,
+less what was resident before it (interpreter, imports, data). Free memory is returned to the system first, because a
+call that could reuse it would seem to need none.
 """
 
 import argparse
@@ -30,7 +30,7 @@ MODULES = {"fastbp": "fastbp", "scikit-learn": "sklearn.neural_network"}
 ROWS, FEATURES, CLASSES = 60_000, 784, 10
 PREDICT_ROWS, PREDICT_FEATURES = 2_000_000, 50
 PREDICT_TARGET = 200 * MB
-# Package, classes (0: a regressor), dtype that the network was fitted on, dtype of the rows.
+# Package, number of classes (0 for a regressor), dtype of the training data, dtype of the rows.
 PREDICTIONS = (
     ("fastbp", 0, "float32", "float32"),
     ("fastbp", 2, "float32", "float32"),
@@ -42,13 +42,13 @@ PREDICTIONS = (
 
 
 def _resident(field: str) -> int:
-    """Bytes of resident memory: now (VmRSS), or at most so far (VmHWM)."""
+    """Bytes of resident memory: current (VmRSS) or peak (VmHWM)."""
     status = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) * 1024 for line in status if line.startswith(field))
 
 
 def watch_memory() -> int:
-    """Hand free memory back and forget the peak so far; returns what is resident now."""
+    """Return free memory to the system and reset the peak; returns the current resident memory."""
     gc.collect()
     ctypes.CDLL(None).malloc_trim(0)
     Path("/proc/self/clear_refs").write_text("5")
@@ -56,7 +56,7 @@ def watch_memory() -> int:
 
 
 def memory_above(start: int) -> int:
-    """Return by how many bytes resident memory has been above `start` since `watch_memory`, at its peak."""
+    """Return the peak of resident memory since `watch_memory`, in bytes above `start`."""
     return _resident("VmHWM") - start
 
 
@@ -85,7 +85,7 @@ def fit_process(package: str, archive: str) -> dict[str, int]:
 
 
 def predict_process(package: str, outputs: int, fitted: str, given: str) -> tuple[int, int]:
-    """Predict rows of dtype `given` by a network of dtype `fitted`; returns bytes: at the peak, and of the result."""
+    """Predict rows of dtype `given` with a network of dtype `fitted`; returns peak bytes and bytes of the result."""
     warnings.simplefilter("ignore")
     module = importlib.import_module(MODULES[package])
     rng = np.random.default_rng(0)
@@ -100,9 +100,9 @@ def predict_process(package: str, outputs: int, fitted: str, given: str) -> tupl
 
 
 def measure_fit(archive: str) -> None:
-    """Print what fits take, fastbp's and scikit-learn's."""
+    """Print the memory of fits with fastbp and with scikit-learn."""
     print(f"fit, {ROWS} x {FEATURES} float32")
-    in_process("memory", "fit_process", "fastbp", archive)  # compiles, unless the cache has everything
+    in_process("memory", "fit_process", "fastbp", archive)  # compiles, unless everything is in the cache
     sizes = {package: in_process("memory", "fit_process", package, archive) for package in MODULES}
     with tempfile.TemporaryDirectory() as empty:
         sizes["fastbp, empty cache"] = in_process("memory", "fit_process", "fastbp", archive, NUMBA_CACHE_DIR=empty)
@@ -114,7 +114,7 @@ def measure_fit(archive: str) -> None:
 
 
 def measure_predict() -> None:
-    """Print what predictions on millions of rows take."""
+    """Print the memory of predictions on millions of rows."""
     print(f"predict, {PREDICT_ROWS} x {PREDICT_FEATURES}")
     for package, outputs, fitted, given in PREDICTIONS:
         above, result = in_process("memory", "predict_process", package, outputs, fitted, given)

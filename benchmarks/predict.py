@@ -1,4 +1,4 @@
-"""`predict_proba` compared with scikit-learn's: a single row, and a hundred thousand.
+"""`predict_proba` compared with scikit-learn's, for a single row and for a hundred thousand.
 
 python -m benchmarks.predict
 
@@ -29,7 +29,7 @@ def fitted(hidden: tuple[int, ...], dtype: str) -> tuple[MLPClassifier, Rival]:
 
 
 def compare(ours: MLPClassifier, theirs: Rival, x: np.ndarray) -> np.ndarray:
-    """Return the seconds of all rounds, once the probabilities have been found equal."""
+    """Check that the probabilities are equal, and return the seconds of all rounds."""
     tolerance = 1e3 * np.finfo(x.dtype).eps
     np.testing.assert_allclose(ours.predict_proba(x), theirs.predict_proba(x), rtol=0, atol=tolerance)
     calls = max(2, 1000 // len(x))

@@ -1,11 +1,11 @@
-"""How a training step would scale to more cores than were at hand: a model on measured costs. See docs/scaling.md.
+"""How a training step would scale to more cores than were available: a model based on measured costs.
 
     python -m benchmarks.scaling                    # print the tables
     python -m benchmarks.scaling --bandwidth 200    # with 200 Gbyte/s of memory
     python -m benchmarks.scaling --write            # put the tables into docs/scaling.md
 
-Costs, and how fastbp divides each step among the cores, are in benchmarks/results/scaling-*.json. They were measured
-by the programs of release 0.5.0.
+See docs/scaling.md. The costs, and how fastbp divides each step among the cores, are in
+benchmarks/results/scaling-*.json. They were measured with release 0.5.0.
 """
 
 import argparse
@@ -39,11 +39,11 @@ TITLES = {
     "slices": "slices",
     "memory": "memory",
 }
-"""What a reader calls the fields of `Terms`."""
+"""Display names of the fields of `Terms`."""
 
 
 class Terms(NamedTuple):
-    """Seconds of a step by cause. Their sum is the step."""
+    """Seconds of a step by cause; their sum is the time of the step."""
 
     work: float
     rows: float
@@ -59,11 +59,12 @@ class Terms(NamedTuple):
 class Costs(NamedTuple):
     """A workload's measured costs, and how its step is divided.
 
-    `rows` and `tiles` are seconds of the two phases by the blocks or the computed columns in a share, `serial` those
-    that thread 0 works alone. A division, by the number of cores, has the blocks and columns of all and of the longest
-    share; bytes that a core reads after another has written them (`read`) and the other way round (`written`); bytes
-    of everything (`working_set`) and those that pass through the caches (`streamed`). `measured` are real steps on one
-    thread and on two, for the check; `chosen` is how many threads fastbp takes by itself on 64 cores.
+    `rows` and `tiles` are the seconds of the two phases, by the number of blocks or computed columns in a share.
+    `serial` are the seconds in which only thread 0 works. `divisions`, by the number of cores, have the blocks and
+    columns in total and of the longest share; the bytes that a core reads after another has written them (`read`) and
+    vice versa (`written`); the bytes of everything (`working_set`) and those that pass through the caches
+    (`streamed`). `measured` are real steps on one thread and on two, for the check. `chosen` is the number of threads
+    that fastbp chooses by itself on 64 cores.
     """
 
     name: str
@@ -104,13 +105,13 @@ def interpolate(seconds: dict[int, float], size: int) -> float:
 
 
 def traffic(machine: dict, division: dict) -> float:
-    """Return the seconds that data take from core to core: from L2 if they fit into one, else from L3."""
+    """Return the seconds for moving data between cores: from L2 if they fit into one, else from L3."""
     kind = "near" if division["read"] <= machine["l2_bytes"] else "far"
     return division["read"] * machine[f"{kind}_read"] + division["written"] * machine[f"{kind}_written"]
 
 
 def memory(machine: dict, division: dict) -> float:
-    """Return the least seconds that memory takes for a step; 0 if the caches of all cores hold everything."""
+    """Return the minimum memory time of a step in seconds; 0 if everything fits into the caches of all cores."""
     cores = division["cores"]
     if division["working_set"] <= machine["l3_bytes"] + cores * machine["l2_bytes"]:
         return 0.0
@@ -118,7 +119,7 @@ def memory(machine: dict, division: dict) -> float:
 
 
 def predict(machine: dict, costs: Costs, cores: int) -> Terms:
-    """Return the terms of a step on so many cores: the equations of docs/scaling.md."""
+    """Return the terms of a step on `cores` cores: the equations of docs/scaling.md."""
     division = costs.divisions[cores]
     rows, tiles = interpolate(costs.rows, division["blocks"]), interpolate(costs.tiles, division["columns"])
     row_part = division["longest_blocks"] / division["blocks"]
@@ -149,7 +150,7 @@ def speedups(machine: dict, costs: Costs) -> dict[int, float]:
 
 
 def saturation(gains: dict[int, float]) -> int | None:
-    """Return the last number of cores that is worth it; None if that is the largest one."""
+    """Return the largest number of cores that pays off; None if all do."""
     worth = [1, *(after for before, after in pairwise(gains) if gains[after] >= WORTH * gains[before])]
     return worth[-1] if worth[-1] != max(gains) else None
 
@@ -162,7 +163,7 @@ def cause(now: Terms, then: Terms) -> str:
 
 
 def limit(machine: dict, costs: Costs) -> tuple[int | None, str]:
-    """Return up to how many cores are worth it (None: all), and the title of the term that stands in the way."""
+    """Return the largest number of cores that pays off (None: all do), and the title of the term that limits it."""
     until = saturation(speedups(machine, costs))
     now = CORES[-2] if until is None else until
     return until, TITLES[cause(predict(machine, costs, now), predict(machine, costs, 2 * now))]
@@ -173,7 +174,7 @@ def _compared(what: str) -> list[str]:
 
 
 def section(result: dict) -> str:
-    """Return what stands between the marks in docs/scaling.md."""
+    """Return the text between the marks in docs/scaling.md."""
     machine, workloads = result["machine"], load_costs(result)
     gains, parts, check = [], [], []
     for costs in workloads:

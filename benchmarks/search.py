@@ -1,12 +1,12 @@
-"""`GridSearchCV(n_jobs=2)` over twelve settings on digits, compared with scikit-learn's perceptron in the same search.
+"""`GridSearchCV(n_jobs=2)` over twelve settings on digits, compared with scikit-learn's MLP in the same search.
 
     python -m benchmarks.search
     python -m benchmarks.search --rounds 5 --backend loky
 
-Before anything is timed, the scores of all fits and the best settings of one search of each are compared; these
-searches start their workers anew, and the processor time of both over their wall time says how many threads were
-busy. Timed searches alternate: with workers that have trained before, and for "loky" also with new ones, which have
-everything to import.
+First, one search with each library is run in new workers; the scores of all fits and the best settings are compared,
+and the ratio of processor time to wall time shows how many threads were busy. Then searches with both libraries are
+timed alternately: with workers that have trained before, and for "loky" also with new ones, which have to import
+everything.
 """
 
 import argparse
@@ -55,13 +55,13 @@ def busy_search(kind: type, grid: dict, backend: str) -> tuple[GridSearchCV, flo
     get_reusable_executor().shutdown(wait=True)
     before = os.times()
     result = search(kind, grid, backend)
-    get_reusable_executor().shutdown(wait=True)  # the times of children count once they have ended
+    get_reusable_executor().shutdown(wait=True)  # the processor time of children is counted only after they have ended
     after = os.times()
     return result, (sum(after[:4]) - sum(before[:4])) / (after.elapsed - before.elapsed)
 
 
 def compare(ours: GridSearchCV, theirs: GridSearchCV) -> None:
-    """Raise if two searches have come to different results."""
+    """Raise if two searches have different results."""
     for name in (name for name in theirs.cv_results_ if name.endswith("_test_score")):
         np.testing.assert_allclose(ours.cv_results_[name], theirs.cv_results_[name], rtol=0, atol=1e-12, err_msg=name)
     if ours.best_params_ != theirs.best_params_:

@@ -1,4 +1,4 @@
-"""A training run of fastbp on a benchmark's problem, below `fit`."""
+"""A training run of fastbp on a benchmark's problem, without `fit`."""
 
 from benchmarks.common import Problem
 from fastbp import Adam
@@ -15,7 +15,7 @@ def open_session(
     optimizer: Optimizer | None = None,
     weight_decay: float = 1e-4,
 ) -> Session:
-    """Return a session that trains a problem's parameters in place, by Adam unless said."""
+    """Return a session that trains a problem's parameters in place, by default with Adam."""
     loss = "log_loss" if problem.y.shape[1] > 1 else "binary_log_loss"
     return Session(
         Network.of(problem.weights, "relu", loss),

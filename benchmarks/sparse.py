@@ -1,10 +1,11 @@
-"""An epoch on a large sparse matrix compared with scikit-learn: seconds and memory, each in a process of its own.
+"""Time and memory of an epoch on a large sparse matrix, compared with scikit-learn, each in its own process.
 
     python -m benchmarks.sparse
     python -m benchmarks.sparse --rows 20000 --columns 50000 --elements 100 --hidden 32
 
-The matrix is CSR, float64, with elements in random places. Both start from the same weights in the same order, and the
-losses of the epoch are compared. Memory is the peak during the call above what was resident before it, data included.
+The matrix is CSR, float64, with elements at random positions. Both start from the same weights, with the same order of
+rows, and the losses of the epoch are compared. Memory is the peak during the call, less what was resident before it
+(including the data).
 """
 
 import argparse
@@ -19,7 +20,7 @@ from benchmarks.memory import MB, MODULES, memory_above, watch_memory
 
 
 def make_data(rows: int, columns: int, elements: int) -> tuple[scipy.sparse.csr_matrix, np.ndarray]:
-    """Return a matrix with about `elements` elements in a row, and two classes that depend on them."""
+    """Return a matrix with about `elements` elements per row, and two classes that depend on them."""
     rng = np.random.default_rng(0)
     starts = np.concatenate([[0], np.cumsum(rng.poisson(elements, rows))])
     indices = rng.integers(columns, size=starts[-1], dtype=np.int32)

@@ -1,4 +1,4 @@
-"""First calls: the import and the first fit, with a cold and a warm cache of compiled code; ten cold starts at once.
+"""Startup times: the import and the first fit, with a cold and a warm cache of compiled code; ten cold starts at once.
 
 python -m benchmarks.startup
 """
@@ -29,13 +29,13 @@ IMPORTS = ("import fastbp", "from fastbp import MLPClassifier", "import sklearn.
 
 
 def start(program: str, folder: str) -> subprocess.Popen[str]:
-    """Start a process that keeps its compiled code in `folder`."""
+    """Start a process that stores its compiled code in `folder`."""
     settings = {**os.environ, "NUMBA_CACHE_DIR": folder}
     return subprocess.Popen([sys.executable, "-c", program], env=settings, stdout=subprocess.PIPE, text=True)
 
 
 def finish(process: subprocess.Popen) -> str:
-    """Return what a process has printed; it must have ended well."""
+    """Wait for a process and return its output; raises if it failed."""
     output, _ = process.communicate()
     if process.returncode:
         sys.exit(f"a process ended with code {process.returncode}")
@@ -43,7 +43,7 @@ def finish(process: subprocess.Popen) -> str:
 
 
 def seconds_of(program: str, folder: str) -> float:
-    """Time a process from its start to its end."""
+    """Return the duration of a process."""
     begin = time.perf_counter()
     finish(start(program, folder))
     return time.perf_counter() - begin

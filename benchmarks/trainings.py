@@ -1,7 +1,7 @@
-"""How long the trainings are that the suite times. Must not be changed, only appended to.
+"""The length of the trainings that the suite times. Only add to this file, and do not change what is there.
 
-A call is long enough for the clock (10 ms and more on one core of 2026), and so long that what `fit` does once, the
-initial weights above all, is a small part of it.
+A call is long enough for the clock (10 ms and more on one core of 2026), and long enough that the fixed costs of `fit`,
+mainly the initial weights, are a small part of it.
 """
 
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from benchmarks.common import WORKLOADS, Workload
 
 
 class Training(NamedTuple):
-    """A standard workload, minibatches of an epoch, and epochs of a call."""
+    """A standard workload, minibatches per epoch, and epochs per call."""
 
     workload: Workload
     steps: int
@@ -18,7 +18,7 @@ class Training(NamedTuple):
 
     @property
     def samples(self) -> int:
-        """Samples that a call trains on, each as often as it has its turn."""
+        """Number of samples that a call trains on; a sample counts once per epoch."""
         return self.workload.batch * self.steps * self.epochs
 
 

@@ -181,7 +181,7 @@ class TestDriver:
             assert [self.state(peer.pid) for peer in peers] == before
 
     def test_somebody_must_be_there(self):
-        with pytest.raises(driver.Nobody, match="nobody"), driver.started(["fastbp", "nobody"], 1, "float64"):
+        with pytest.raises(driver.NothingToCompare, match="nobody"), driver.started(["fastbp", "nobody"], 1, "float64"):
             pass
 
     def test_a_peer_that_fails_is_named(self, capfd):

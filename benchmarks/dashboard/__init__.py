@@ -1,1 +1,1 @@
-"""The dashboard: throughput over the project's life, measured by airspeed velocity. See benchmarks/dashboard.md."""
+"""The dashboard: performance over the project's history, measured by airspeed velocity. See benchmarks/dashboard.md."""

@@ -1,7 +1,7 @@
-"""Measure with airspeed velocity, and publish what was measured. benchmarks/dashboard.md has it all.
+"""Measure with airspeed velocity, and publish the results. See benchmarks/dashboard.md.
 
 python -m benchmarks.dashboard run                  # the last commit
-python -m benchmarks.dashboard compare main HEAD    # two commits by turns; exit status 1 if something got slower
+python -m benchmarks.dashboard compare main HEAD    # two commits alternately; exit status 1 if something got slower
 python -m benchmarks.dashboard history              # releases and commits between them that have no results yet
 python -m benchmarks.dashboard publish              # into .asv/dashboard/index.html
 python -m benchmarks.dashboard serve                # publish, and show it in a browser
@@ -19,7 +19,7 @@ from benchmarks.dashboard import measure, publish
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
-    """Return the options; `command` is what to do."""
+    """Return the options; `command` is the subcommand."""
     measuring = argparse.ArgumentParser(add_help=False)
     add = measuring.add_argument
     add("--threads", type=int, action="append", choices=measure.all_threads(), help="repeatable; all unless said")
@@ -48,7 +48,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 
 
 def compare(options: argparse.Namespace) -> int:
-    """Print what has changed; returns the exit status."""
+    """Print the changes; returns the exit status."""
     base, head = options.base, options.head
     changes = measure.compare(base, head, options.bench, options.threads, options.rounds, quick=options.quick)
     worse = sorted((c for c in changes if c.worse), key=lambda c: -c.ratio)
@@ -67,7 +67,7 @@ def compare(options: argparse.Namespace) -> int:
 
 
 def check() -> int:
-    """Run everything once; returns the exit status."""
+    """Run every benchmark once; returns the exit status."""
     outcome = measure.check()
     for key in outcome.failed:
         print(f"failed, or skipped for no reason: {key}")
@@ -78,7 +78,7 @@ def check() -> int:
 
 
 def serve(folder: Path, port: int) -> None:
-    """Show the pages until Ctrl-C."""
+    """Serve the pages until Ctrl-C."""
     handler = partial(http.server.SimpleHTTPRequestHandler, directory=folder)
     with http.server.ThreadingHTTPServer(("localhost", port), handler) as server:
         print(f"http://localhost:{port}/, until Ctrl-C", flush=True)

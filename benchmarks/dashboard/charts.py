@@ -1,4 +1,4 @@
-"""Charts as SVG, drawn when the pages are written: nothing runs in the reader's browser.
+"""Charts as static SVG, drawn when the pages are written: no scripts run in the reader's browser.
 
 Colours are classes that a style sheet defines, for a light and a dark background.
 """
@@ -11,14 +11,14 @@ from typing import NamedTuple
 
 WIDTH, HEIGHT = 360, 190
 _LEFT, _RIGHT, _TOP, _BOTTOM = 44, 10, 18, 20
-# Width of a letter of the axes, or a little more.
+# Width of a letter in the axis labels, rounded up.
 _LETTER = 6.5
 _SMALL = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9}
 _PARTS = {"s": 1.0, "ms": 1e-3, "µs": 1e-6, "ns": 1e-9}
 
 
 class Point(NamedTuple):
-    """A value with its band, at the place of a commit, and what a reader is told who points at it."""
+    """A value with its confidence band, the position of its commit, and a tooltip."""
 
     place: int
     value: float
@@ -28,7 +28,7 @@ class Point(NamedTuple):
 
 
 class Line(NamedTuple):
-    """Points with a name and the class that gives them their colour."""
+    """Points with a name and the CSS class of their colour."""
 
     name: str
     color: str
@@ -36,7 +36,7 @@ class Line(NamedTuple):
 
 
 class Frame(NamedTuple):
-    """What all charts have in common: the number of commits, versions by their places, and labels of both ends."""
+    """Data shared by all charts: number of commits, versions by their positions, and labels of both ends."""
 
     places: int
     releases: Mapping[int, str]
@@ -50,7 +50,7 @@ def large(value: float) -> str:
 
 
 def duration(value: float) -> str:
-    """Return seconds with three digits, as ms, µs or ns where that is shorter."""
+    """Return seconds with three digits, as ms, µs or ns if that is shorter."""
     if value == 0:
         return "0"
     unit = next((u for u, size in _PARTS.items() if value >= size), "ns")
@@ -63,7 +63,7 @@ def megabytes(value: float) -> str:
 
 
 def percent(value: float) -> str:
-    """Return a share as %."""
+    """Return a fraction as a percentage."""
     return f"{100 * value:.0f} %"
 
 
@@ -79,14 +79,14 @@ def _three_digits(value: float) -> str:
 
 
 def ticks(top: float) -> list[float]:
-    """Return three to seven round numbers from 0 up to `top` or a little less."""
+    """Return three to seven round numbers from 0 up to at most `top`."""
     step = 10 ** math.floor(math.log10(top / 3))
     step *= next(factor for factor in (10, 5, 2, 1) if top / (step * factor) >= 2.5 or factor == 1)
     return [step * number for number in range(int(top / step + 1e-9) + 1)]
 
 
 def _short(label: str) -> str:
-    """A label of an axis: of a round number, and the title says of what."""
+    """Shorten an axis label: the number is round, and the title names the quantity."""
     return re.sub(r"\.0+(?!\d)|(\.\d*[1-9])0+(?!\d)", r"\1", label).removesuffix(" times")
 
 
@@ -104,10 +104,10 @@ def chart(
     reference: float | None = None,
     marks: Sequence[Point] = (),
 ) -> str:
-    """Return a chart: lines with their bands, from zero up; releases as vertical lines.
+    """Return a chart: lines with their bands, starting at zero, and releases as vertical lines.
 
-    `title` is for those who cannot see it, `label` writes the numbers of the axis, `reference` is a level to draw
-    across, and `marks` are points to be noticed.
+    `title` is the text for screen readers, `label` formats the numbers of the axis, `reference` is the level of a
+    horizontal line, and `marks` are highlighted points.
     """
     highs = [point.high for line in lines for point in line.points]
     top = 1.08 * max([*highs, reference or 0.0])
@@ -127,7 +127,7 @@ def chart(
     free = math.inf
     for place, version in sorted(frame.releases.items(), reverse=True):
         parts.append(f'<path class="release" d="M{_plain(x(place))} {_TOP}V{bottom}"/>')
-        # The newest first: of versions that would lie on each other it is the older whose name is left out.
+        # The newest first: where names of versions would overlap, the older one is left out.
         half = _LETTER * len(version) / 2
         if x(place) + half < free:
             free = x(place) - half
@@ -144,7 +144,7 @@ def chart(
 
 
 def _line(line: Line, x: Callable[[int], float], y: Callable[[float], float]) -> str:
-    """A band, a line through the medians, and a spot for every commit that tells its numbers."""
+    """A confidence band, a line through the medians, and a dot with a tooltip for every commit."""
 
     def path(pairs: Sequence[tuple[int, float]]) -> str:
         return "L".join(f"{_plain(x(place))} {_plain(y(value))}" for place, value in pairs)
@@ -160,7 +160,7 @@ def _line(line: Line, x: Callable[[int], float], y: Callable[[float], float]) ->
 
 
 def key_of(lines: Sequence[Line], label: Callable[[float], str]) -> str:
-    """Return the lines' names in their colours, with their newest values."""
+    """Return a legend: the lines' names in their colours, with their newest values."""
     return "".join(
         f'<span class="{line.color}"><i></i>{escape(line.name)} <b>{label(line.points[-1].value)}</b></span>'
         for line in lines

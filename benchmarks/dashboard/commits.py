@@ -1,4 +1,4 @@
-"""The project's history: which commits are measured, and what they are called."""
+"""The project's history: which commits are measured, and their names."""
 
 import re
 import subprocess
@@ -8,13 +8,13 @@ from typing import NamedTuple
 
 from benchmarks.dashboard.tool import ROOT
 
-# Without `MLP` and the reference there is nothing that the suite could measure.
+# Commits without `MLP` and the reference cannot be measured by the suite.
 _FIRST_FILES = ("src/fastbp/mlp.py", "src/refbp/mlp.py")
 _RELEASE = re.compile(r"Release (\d+\.\d+\.\d+)")
 
 
 class Commit(NamedTuple):
-    """A commit by its full hash, with its first line and the day it was made."""
+    """A commit: its full hash, subject and date."""
 
     hash: str
     subject: str
@@ -22,18 +22,18 @@ class Commit(NamedTuple):
 
     @property
     def short(self) -> str:
-        """Eight digits of the hash, as asv has them."""
+        """Eight digits of the hash, as in asv."""
         return self.hash[:8]
 
     @property
     def release(self) -> str:
-        """Version that this commit is the release of, or nothing."""
+        """Version that this commit released, or an empty string."""
         found = _RELEASE.fullmatch(self.subject)
         return found.group(1) if found else ""
 
 
 def git(*arguments: str) -> str:
-    """Return what git prints."""
+    """Run git; returns its output."""
     done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"git {' '.join(arguments)}: {done.stderr.strip()}")
@@ -53,7 +53,7 @@ def resolve(name: str) -> str:
 
 
 def twin(commit: str) -> str:
-    """Return a new commit with the same content, which no branch has: asv measures it once more."""
+    """Return a new commit with the same content, on no branch, so that asv measures it once more."""
     settings = ("-c", "user.name=twin", "-c", "user.email=twin")
     return git(*settings, "commit-tree", f"{commit}^{{tree}}", "-p", commit, "-m", f"The same as {commit[:8]}")
 
@@ -64,7 +64,7 @@ def changed_files() -> list[str]:
 
 
 def measurable() -> list[Commit]:
-    """Return the commits that the suite can measure and that change the package, oldest first; the newest always."""
+    """Return the commits that the suite can measure and that change the package, and the newest; oldest first."""
     firsts = {git("log", "--diff-filter=A", "--format=%H", "--", path).splitlines()[-1] for path in _FIRST_FILES}
     commits = history()
     start = max(place for place, commit in enumerate(commits) if commit.hash in firsts)
@@ -74,9 +74,9 @@ def measurable() -> list[Commit]:
 
 
 def choose(candidates: list[Commit], measured: set[str], points: int) -> list[Commit]:
-    """Return which commits to have: first and last, releases, what has results, and the middles of the widest gaps.
+    """Choose commits: the first and last, releases, those with results, and the middles of the widest gaps.
 
-    `candidates` are oldest first, `measured` are short hashes; `points` is how many to have if more are not required.
+    `candidates` are oldest first, `measured` are short hashes. `points` is the number to choose; more may be required.
     """
     ends = {0, len(candidates) - 1}
     chosen = ends | {place for place, commit in enumerate(candidates) if commit.release or commit.short in measured}

@@ -1,4 +1,4 @@
-"""The log of what measurements were made with. It explains steps in all charts at once."""
+"""The log of machine, system and packages. It explains steps that appear in all charts at once."""
 
 import datetime
 import platform
@@ -15,7 +15,7 @@ written by hand.
 | date | machine | system | Python and packages | remarks |
 |---|---|---|---|---|
 """
-# Runs in asv's environment: the versions of those of the named packages that are installed.
+# Runs in asv's environment: prints the versions of the named packages that are installed.
 _VERSIONS = """
 import importlib.metadata, platform, sys
 found = ["Python " + platform.python_version()]
@@ -29,37 +29,37 @@ print(", ".join(found))
 
 
 def log_file() -> Path:
-    """Return where the log is."""
+    """Return the path of the log."""
     return ROOT / load_config()["results_dir"] / "ENVIRONMENTS.md"
 
 
 def describe() -> tuple[str, str, str]:
-    """Return machine, system and packages (the required ones and the peers) as they are now."""
-    kernel = platform.release().partition("-")[0]  # the rest is a distributor's own
+    """Return the current machine, system and packages (the required ones and the peers)."""
+    kernel = platform.release().partition("-")[0]  # the rest is specific to the distribution
     names = [name.removeprefix("pip+") for name in load_config()["matrix"]["req"]]
     packages = f"{ask_environment('-c', _VERSIONS, *names, 'jax', 'torch').strip()}, asv {version('asv')}"
     return this_machine()["machine"], f"{platform.system()} {kernel}", packages
 
 
 def parse(log: str) -> list[list[str]]:
-    """Return the cells of the lines of a log."""
+    """Return the table cells of the lines of a log."""
     lines = [line for line in log.splitlines() if line[:3] == "| 2"]
     return [[cell.strip() for cell in line[1:].removesuffix("|").split("|")] for line in lines]
 
 
 def read_log() -> str:
-    """Return the log as it is."""
+    """Return the text of the log."""
     return log_file().read_text(encoding="utf-8") if log_file().exists() else _HEAD
 
 
 def changed(log: str, now: tuple[str, str, str]) -> bool:
-    """Tell whether the last line of this machine says something else, or there is none."""
+    """Return whether the last line of this machine differs, or there is none."""
     same = [row for row in parse(log) if row[1] == now[0]]
     return not same or tuple(same[-1][1:4]) != now
 
 
 def note_change() -> None:
-    """Add a line to the log, if there is something to say."""
+    """Add a line to the log, if anything has changed."""
     log, now = read_log(), describe()
     if changed(log, now):
         today = datetime.datetime.now(datetime.UTC).date().isoformat()

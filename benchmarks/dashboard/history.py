@@ -1,4 +1,4 @@
-"""What a page is made of: the results of one machine in the order of commits, and what follows from them."""
+"""The content of a page: the results of one machine in the order of commits, and values derived from them."""
 
 import math
 from collections.abc import Callable
@@ -25,26 +25,26 @@ class History(NamedTuple):
 
     @property
     def confirmed(self) -> list[rules.Step]:
-        """What the code is to blame for, and a later commit has confirmed."""
+        """Steps caused by the code and confirmed by a later commit."""
         return [step for step in self.steps if step.by_code and step.confirmed]
 
     @property
     def frame(self) -> Frame:
-        """What its charts have in common."""
+        """Data shared by all charts."""
         releases = {place: commit.release for place, commit in enumerate(self.measured) if commit.release}
         return Frame(len(self.measured), releases, (self.measured[0].short, self.measured[-1].short))
 
     @property
     def threads(self) -> list[int]:
-        """Numbers of threads that there are results for."""
+        """Numbers of threads for which there are results."""
         return sorted({key.threads for key in self.series})
 
     def noise(self, threads: int) -> float:
-        """Return how the control scatters."""
+        """Return the scatter of the control."""
         return rules.noise(self.series, threads, [commit.short for commit in self.measured])
 
     def place(self, short: str) -> int:
-        """Return the place of a commit among the measured ones, by eight digits of its hash."""
+        """Return the position of a commit among the measured ones, by eight digits of its hash."""
         return [commit.short for commit in self.measured].index(short)
 
     def commit(self, short: str) -> Commit:
@@ -59,7 +59,7 @@ class History(NamedTuple):
     def line(
         self, name: str, color: str, key: Key, convert: Callable[[float], float], label: Callable[[float], str]
     ) -> Line | None:
-        """Return a benchmark as a line, values converted; None if it has none."""
+        """Return a benchmark's converted values as a line; None if it has no values."""
         points = []
         for place, commit in enumerate(self.measured):
             if value := self.series.get(key, {}).get(commit.short):
@@ -72,7 +72,7 @@ class History(NamedTuple):
 
 
 def load_history(folder: Path, machine: dict, thresholds: dict[str, float]) -> History:
-    """Read the results of a machine; those of commits that this repository does not have are left out."""
+    """Read the results of a machine, without those of commits that are not in this repository."""
     series = load_series(folder / machine["machine"], load_versions(folder))
     with_results = {short for values in series.values() for short in values}
     all_commits = commits.history()
@@ -82,13 +82,13 @@ def load_history(folder: Path, machine: dict, thresholds: dict[str, float]) -> H
 
 
 def throughput(network: str) -> Callable[[float], float]:
-    """Return the function that makes samples a second of the seconds of a fit."""
+    """Return the function that converts the seconds of a fit to samples per second."""
     samples = TRAININGS[network].samples
     return lambda seconds: samples / seconds
 
 
 def speed_up(history: History, since: Commit, threads: int) -> float:
-    """Return how many times as fast as at some commit the newest trains: geometric mean over the workloads of both."""
+    """Return the speed-up of the newest commit over `since`: the geometric mean over the workloads that both have."""
     newest = history.measured[-1].short
     logs = []
     for network in TRAININGS:

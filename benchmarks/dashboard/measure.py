@@ -1,4 +1,4 @@
-"""The chores that run benchmarks: of a commit, of the history, of two commits by turns, and all of them once."""
+"""Running benchmarks: of one commit, of the history, of two commits alternately, or all of them once."""
 
 import tempfile
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from fastbp.threads.cpus import allowed_cpus
 ONLY_ON_ONE_THREAD = ("startup", "memory")
 ONLY_AT_RELEASES = ("peers",)
 MODULES = ("control", "estimators", "kernels", "memory", "peers", "startup", "step")
-# What a comparison measures: neither NumPy's side, nor ratios of times that are measured themselves.
+# What a comparison measures: not NumPy's times, and not ratios of times that are measured themselves.
 JUDGED = (
     r"^estimators\..*\.time_",
     r"^kernels\..*\.time_(fastbp|fused|unfused)",
@@ -22,12 +22,12 @@ JUDGED = (
     r"^step\..*\.time_",
 )
 ROUNDS = 5
-# Tells the suite that it has compared the results of these commits with refbp a moment ago.
+# Tells the suite that the results of these commits have just been compared with refbp.
 CHECKED = "FASTBP_BENCHMARKS_CHECKED"
 
 
 def all_threads() -> list[int]:
-    """Return the numbers of threads of the matrix that this machine has CPUs for."""
+    """Return the numbers of threads in asv's matrix for which this machine has enough CPUs."""
     return [n for n in map(int, load_config()["matrix"]["env_nobuild"][THREADS]) if n <= allowed_cpus()]
 
 
@@ -38,7 +38,7 @@ def _run(
     results: Path | None = None,
     **environment: str,
 ) -> None:
-    """Run asv on some commits, and leave its results tidy; they go into another folder if one is given."""
+    """Run asv on some commits and tidy its results; `results` names another folder for them."""
     machine = register_machine()
     with tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as file:
         file.write("\n".join(hashes) + "\n")
@@ -48,7 +48,7 @@ def _run(
         changes = {"results_dir": str(results)} if results else {}
         status = run_asv(["run", f"HASHFILE:{file.name}", *fixed, *chosen, *options], changes, **environment)
     tidy((results or ROOT / load_config()["results_dir"]) / machine)
-    if status not in (0, 2):  # 2: a benchmark has failed, and its result says so
+    if status not in (0, 2):  # 2: a benchmark failed, and its result says so
         raise SystemExit(f"asv has ended with status {status}")
 
 
@@ -57,7 +57,7 @@ def _options(patterns: Sequence[str]) -> list[str]:
 
 
 def bench(patterns: Sequence[str], threads: Sequence[int], quick: bool) -> None:
-    """Measure the last commit, all benchmarks unless patterns are given, and keep the results."""
+    """Measure the last commit and keep the results; `patterns` selects benchmarks, all if empty."""
     if commits.changed_files():
         print("src has changes that are in no commit: they are not measured")
     _run([commits.resolve("HEAD")], threads, [*_options(patterns), *["--quick"] * quick])
@@ -65,10 +65,10 @@ def bench(patterns: Sequence[str], threads: Sequence[int], quick: bool) -> None:
 
 
 def bench_history(points: int, patterns: Sequence[str], threads: Sequence[int], quick: bool) -> None:
-    """Measure commits from all over the project's life, oldest first; what has results is not measured again.
+    """Measure commits over the whole history, oldest first; existing results are not measured again.
 
-    Startup and memory are measured on one thread, and peers at releases and at the newest commit, unless patterns say
-    what to measure.
+    Unless patterns are given, startup and memory are measured on one thread only, and peers only at releases and at the
+    newest commit.
     """
     folder = ROOT / load_config()["results_dir"]
     measured = {path.name.partition("-")[0] for path in folder.glob("*/*-*.json")}
@@ -87,9 +87,9 @@ def bench_history(points: int, patterns: Sequence[str], threads: Sequence[int], 
 def compare(
     base: str, head: str, patterns: Sequence[str], threads: Sequence[int], rounds: int = ROUNDS, quick: bool = False
 ) -> list[rules.Change]:
-    """Measure two commits by turns; returns what came out. The results are not kept.
+    """Measure two commits alternately and return the outcome. The results are not kept.
 
-    A commit is compared with itself by a twin that has the same content: both are built, installed and measured.
+    To compare a commit with itself, a twin with the same content is created: both are built, installed and measured.
     """
     first, second = commits.resolve(base), commits.resolve(head)
     if first == second:
@@ -102,7 +102,7 @@ def compare(
             order = (second, first) if number % 2 else (first, second)
             folder = Path(name, str(number))
             environment = {CHECKED: "1"} if number else {}
-            for count in threads:  # one after the other, so that what is compared is close in time
+            for count in threads:  # one after the other, so that compared results are close in time
                 _run(order, [count], options, folder, **environment)
             outcomes.append([_merged(folder, commit[:8]) for commit in (first, second)])
     broken = {key for before, after in outcomes for key in set(after.failed) - set(before.failed)}
@@ -113,7 +113,7 @@ def compare(
 
 
 def _merged(folder: Path, short: str) -> Outcome:
-    """All results of a commit: there is a file for each number of threads."""
+    """All results of a commit, from one file for each number of threads."""
     merged = Outcome({}, [], [])
     for path in folder.glob(f"*/{short}-*.json"):
         outcome = load_outcome(path)
@@ -129,9 +129,9 @@ def _may_be_skipped(key: Key) -> bool:
 
 
 def check() -> Outcome:
-    """Let asv check the suite, and run every benchmark once in the Python at hand; returns what came of it.
+    """Let asv check the suite, and run every benchmark once in the current Python; returns the outcome.
 
-    Nothing is kept, no repository is needed, and nothing is written into the user's home.
+    Nothing is kept, no repository is needed, and nothing is written to the user's home folder.
     """
     with tempfile.TemporaryDirectory() as folder:
         home, repository = Path(folder, "home"), Path(folder, "repository")
@@ -153,7 +153,7 @@ def check() -> Outcome:
 
 
 def _empty_repository(folder: Path) -> str:
-    """Make a repository with one commit; returns its hash. asv wants one to name results after."""
+    """Make a repository with one commit; returns its hash. asv needs a commit to name results."""
     folder.mkdir()
     name = ("-c", "user.name=check", "-c", "user.email=check")
     commits.git("-C", str(folder), "init", "--quiet", "--initial-branch=main")

@@ -1,4 +1,4 @@
-"""The page of a machine: one file that loads nothing, neither scripts nor fonts nor pictures."""
+"""The page of a machine: one self-contained file, without scripts, fonts or images to load."""
 
 import math
 import re
@@ -25,7 +25,7 @@ _KERNEL_CASE = "m200_k784_n100 float32"
 
 
 class Card(NamedTuple):
-    """A chart: its title, what each line shows, how numbers are written, and what is made of a measured value."""
+    """A chart: its title, the benchmark of each line, the format of numbers, and the conversion of measured values."""
 
     title: str
     keys: dict[str, Key]
@@ -70,7 +70,7 @@ def lines_of(history: History, card: Card) -> list[Line]:
 
 
 def _draw(history: History, card: Card, anchor: str = "") -> str:
-    """Return a card, with a triangle where a commit has made a benchmark slower; nothing if there are no values."""
+    """Return a card, with a triangle at commits that made a benchmark slower; empty if there are no values."""
     lines = lines_of(history, card)
     if not lines:
         return ""
@@ -89,7 +89,7 @@ def _draw(history: History, card: Card, anchor: str = "") -> str:
 
 
 def throughput_cards(history: History) -> list[Card]:
-    """Return the standard workloads, in samples a second."""
+    """Return the standard workloads, in samples per second."""
     return [
         Card(str(training.workload), _by_threads(history, FIT, network), charts.large, throughput(network))
         for network, training in TRAININGS.items()
@@ -179,7 +179,7 @@ is not to blame.""",
 
 
 def all_benchmarks(history: History) -> str:
-    """Return the history of every benchmark as measured, a group that can be unfolded for each module."""
+    """Return the history of every benchmark as measured, in one collapsible group for each module."""
     groups: dict[str, list[str]] = {}
     for name, params in sorted({(key.benchmark, key.params) for key in history.series}):
         module, _, title = name.partition(".")
@@ -195,7 +195,7 @@ def all_benchmarks(history: History) -> str:
 
 
 def environments_section(log: Sequence[Sequence[str]]) -> str:
-    """Return the log of what results were measured with."""
+    """Return the log of machines, systems and packages."""
     heads = "".join(f"<th>{name}</th>" for name in ("date", "machine", "system", "Python and packages", "remarks"))
     rows = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in log)
     return (
@@ -225,7 +225,7 @@ def _step_row(step: rules.Step) -> str:
 
 
 def _steps_table(history: History, steps: Sequence[rules.Step]) -> str:
-    """Return the newest commits first, and the largest step first below each."""
+    """Return a table of steps: the newest commit first, and for each commit the largest step first."""
     rows, above = [], ""
     for step in sorted(steps, key=lambda step: (-history.place(step.first), step.last, -step.blamed)):
         commit = _commit_row(history, step)
@@ -237,7 +237,7 @@ def _steps_table(history: History, steps: Sequence[rules.Step]) -> str:
 
 
 def regressions_section(history: History) -> str:
-    """Return what has become slower: because of the code, perhaps because of it, and because of the machine."""
+    """Return what has become slower: because of the code, possibly because of it, and because of the machine."""
     text = "Benchmarks that became slower and stayed so, by more than their threshold and more than the machine."
     parts = [f'<h2 id="regressions">Regressions</h2><p class="quiet">{text}</p>']
     parts.append(_steps_table(history, history.confirmed) if history.confirmed else "<p>None.</p>")
@@ -276,7 +276,7 @@ def tiles(history: History) -> str:
 
 
 def page(history: History, others: Sequence[tuple[str, str]], log: Sequence[Sequence[str]]) -> str:
-    """Return the page of a machine; `others` are names of other machines with the files of their pages."""
+    """Return the page of a machine; `others` has the names of other machines and the files of their pages."""
     newest = history.measured[-1]
     links = "".join(f' · <a href="{file}">{escape(name)}</a>' for name, file in others)
     body = [regressions_section(history)]

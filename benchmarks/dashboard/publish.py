@@ -1,4 +1,4 @@
-"""The pages: one for every machine."""
+"""Writing the pages, one for every machine."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ def histories() -> list[History]:
 
 
 def publish(out: Path) -> Path:
-    """Write the pages into a folder; returns the first, index.html, which is that of the newest results."""
+    """Write the pages into a folder; returns index.html, the page with the newest results."""
     loaded = histories()
     names = [history.machine["machine"] for history in loaded]
     files = dict(zip(names, ["index.html", *(f"{name}.html" for name in names[1:])], strict=True))

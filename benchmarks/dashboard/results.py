@@ -1,4 +1,4 @@
-"""asv's results as series: one value for each commit of a benchmark with its parameters and its number of threads."""
+"""asv's results as series: for each benchmark, parameters and number of threads, one value per commit."""
 
 import itertools
 import json
@@ -14,7 +14,7 @@ _SKIPPED = ("machine.json", "benchmarks.json")
 
 
 class Key(NamedTuple):
-    """What is measured: a benchmark's name, its parameters, and on how many threads."""
+    """The key of a series: a benchmark's name, its parameters, and the number of threads."""
 
     benchmark: str
     params: tuple[str, ...]
@@ -26,15 +26,15 @@ class Key(NamedTuple):
 
     @property
     def full_name(self) -> str:
-        """Name with parameters, as asv's thresholds are matched against."""
+        """Name with parameters, which asv's thresholds are matched against."""
         return f"{self.benchmark}({', '.join(self.params)})" if self.params else self.benchmark
 
 
 def interval(samples: Sequence[float], confidence: float = 0.95) -> tuple[float, float]:
-    """Return an interval that holds the true median with at least this probability, whatever the distribution.
+    """Return a distribution-free confidence interval of the median.
 
-    The k-th smallest and the k-th largest sample, with the largest k for which the binomial distribution allows it. Of
-    fewer than six samples 95 % cannot be had: then it is all that they span.
+    It goes from the k-th smallest to the k-th largest sample, with the largest k that the binomial distribution allows.
+    Fewer than six samples do not allow 95 %: then it is the range of all samples.
     """
     ordered = sorted(samples)
     n = len(ordered)
@@ -47,23 +47,23 @@ def interval(samples: Sequence[float], confidence: float = 0.95) -> tuple[float,
 
 
 class Value(NamedTuple):
-    """A median with its samples; of what is tracked there is one value and no sample."""
+    """A median with its samples; tracked benchmarks have one value and no samples."""
 
     median: float
     samples: tuple[float, ...] = ()
 
     @property
     def band(self) -> tuple[float, float]:
-        """Interval of 95 %."""
+        """95 % confidence interval."""
         return interval(self.samples) if self.samples else (self.median, self.median)
 
 
-# By what is measured, then by the commit's short hash.
+# By key, then by the commit's short hash.
 Series = dict[Key, dict[str, Value]]
 
 
 class Outcome(NamedTuple):
-    """All that one file of results has: values, and what failed or was skipped."""
+    """The content of one file of results: values, and which benchmarks failed or were skipped."""
 
     values: dict[Key, Value]
     failed: list[Key]
@@ -71,15 +71,15 @@ class Outcome(NamedTuple):
 
 
 def _parameter(text: str) -> str:
-    """asv stores parameters as their `repr`."""
+    """Return a parameter from its `repr`, which asv stores."""
     return text[1:-1] if text[:1] in "'\"" else text
 
 
 def load_outcome(path: Path, versions: Mapping[str, str] | None = None) -> Outcome:
-    """Return what a file of asv's, version 2, has.
+    """Return the content of a results file in asv's format 2.
 
-    Results of a benchmark that has another version by now are left out, if `versions` has it: asv's versions are hashes
-    of the benchmarks' text.
+    With `versions`, results of older versions of a benchmark are left out: asv's versions are hashes of the benchmarks'
+    source code.
     """
     data = json.loads(path.read_text(encoding="utf-8"))
     columns = data["result_columns"]
@@ -104,18 +104,18 @@ def load_outcome(path: Path, versions: Mapping[str, str] | None = None) -> Outco
 
 
 def result_files(folder: Path) -> list[Path]:
-    """Return the files of results of one machine."""
+    """Return the results files of one machine."""
     return sorted(path for path in folder.glob("*.json") if path.name not in _SKIPPED)
 
 
 def load_versions(results: Path) -> dict[str, str]:
-    """Return the versions of the benchmarks as they are now."""
+    """Return the current versions of the benchmarks."""
     listed = json.loads((results / "benchmarks.json").read_text(encoding="utf-8"))
     return {name: benchmark["version"] for name, benchmark in listed.items() if isinstance(benchmark, dict)}
 
 
 def load_series(folder: Path, versions: Mapping[str, str]) -> Series:
-    """Return all that a machine's folder has of benchmarks of these versions."""
+    """Return the series of these versions of the benchmarks in a machine's folder."""
     series: Series = {}
     for path in result_files(folder):
         for key, value in load_outcome(path, versions).values.items():
@@ -124,7 +124,7 @@ def load_series(folder: Path, versions: Mapping[str, str]) -> Series:
 
 
 def machines(folder: Path) -> list[dict]:
-    """Return what asv knows of each machine that has results, the one with the newest results first."""
+    """Return asv's description of each machine that has results, the one with the newest results first."""
     found = []
     for path in folder.glob("*/machine.json"):
         started = [
@@ -145,7 +145,7 @@ def _rounded(value: object) -> object:
 
 
 def tidy(folder: Path) -> None:
-    """Round the results of a machine to what is no noise, and put every benchmark into a line: files stay small."""
+    """Round the results of a machine to the significant digits, and write one benchmark per line, for small files."""
     for path in result_files(folder):
         data = json.loads(path.read_text(encoding="utf-8"))
         rows = [f"  {json.dumps(name)}: {json.dumps(_rounded(row))}" for name, row in sorted(data["results"].items())]

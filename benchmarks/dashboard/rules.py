@@ -1,8 +1,9 @@
-"""What counts as slower, and whether the code or the machine is to blame.
+"""What counts as slower, and whether the code or the machine is the cause.
 
-The control, benchmarks in which no line of fastbp runs, gives the noise that thresholds must exceed. It also excuses:
-if seconds grow while the control grows too, the machine has become slower, and only the rest is the code's. The middle
-one of the control's benchmarks counts, for memory alone depends on who else is on the server.
+The control consists of benchmarks that run no code of fastbp. Its scatter is the noise that thresholds must exceed. If
+a benchmark and the control become slower at the same time, the machine has become slower, and only the rest is
+attributed to the code. The median of the control's benchmarks counts, because memory speed alone depends on the other
+users of a server.
 """
 
 import math
@@ -15,17 +16,17 @@ from typing import NamedTuple
 from benchmarks.dashboard.results import Key, Series, Value
 
 CONTROL = "control."
-# Levels before and after a step are medians of so many values.
+# Levels before and after a step are medians of this many values.
 _WINDOW = 3
 _NOISES = 3.0
 
 
 class Step(NamedTuple):
-    """A benchmark that has become slower for good.
+    """A benchmark that has become slower and stayed so.
 
-    `last` and `first` are short hashes of the last measured commit before and the first after, `machine` is by what
-    factor the control has become slower at the same time (1 if it has not, or does not matter), and `confirmed` says
-    whether a further commit was as slow.
+    `last` and `first` are short hashes of the last measured commit before the step and the first one after it.
+    `machine` is the factor by which the control has become slower at the same time (1 if it has not, or does not
+    matter). `confirmed` says whether a further commit was as slow.
     """
 
     key: Key
@@ -39,12 +40,12 @@ class Step(NamedTuple):
 
     @property
     def ratio(self) -> float:
-        """How many times as long it takes."""
+        """Ratio of the time after the step to the time before."""
         return self.after / self.before
 
     @property
     def blamed(self) -> float:
-        """The part of it that is the code's."""
+        """The part of the ratio that is due to the code."""
         return self.ratio / self.machine
 
     @property
@@ -54,7 +55,7 @@ class Step(NamedTuple):
 
 
 class Change(NamedTuple):
-    """Two commits, measured by turns: how many times as long the second takes in every round."""
+    """Two commits, measured alternately: the ratio of the second one's time to the first one's in every round."""
 
     key: Key
     ratios: tuple[float, ...]
@@ -63,16 +64,16 @@ class Change(NamedTuple):
 
     @property
     def ratio(self) -> float:
-        """The middle one."""
+        """The median of the ratios."""
         return median(self.ratios)
 
     def _grew(self, ratios: Sequence[float]) -> bool:
-        """Whether it grew by more than the threshold, and in every round by half of that."""
+        """Whether the time grew by more than the threshold, and in every round by more than half of that."""
         return median(ratios) > 1 + self.threshold and min(ratios) > 1 + self.threshold / 2
 
     @property
     def worse(self) -> bool:
-        """Whether the second is slower, and the code is to blame."""
+        """Whether the second is slower because of the code."""
         return self._grew([ratio / self.machine for ratio in self.ratios])
 
     @property
@@ -82,36 +83,36 @@ class Change(NamedTuple):
 
 
 def is_control(key: Key) -> bool:
-    """Tell whether no line of fastbp runs in a benchmark."""
+    """Return whether a benchmark is part of the control, which runs no code of fastbp."""
     return key.benchmark.startswith(CONTROL)
 
 
 def is_time(key: Key) -> bool:
-    """Tell whether a benchmark gives seconds: ratios are taken in pairs, and memory does not depend on the machine."""
+    """Return whether a benchmark gives seconds. Ratios are taken in pairs, and memory use is independent of speed."""
     return key.benchmark.rpartition(".")[2].startswith("time")
 
 
 def is_judged(key: Key) -> bool:
-    """Tell whether a benchmark measures fastbp: neither the control nor NumPy's side of a comparison does."""
+    """Return whether a benchmark measures fastbp: the control and NumPy's times do not."""
     return not (is_control(key) or key.benchmark.endswith(("_numpy", "_reference")))
 
 
 def threshold(key: Key, thresholds: Mapping[str, float], noise: float) -> float:
-    """Return by what share a benchmark may grow: the largest of asv.conf.json's that match, or three noises."""
+    """Return the fraction by which a benchmark may grow: the largest match in asv.conf.json, or three times `noise`."""
     return max([_NOISES * noise, *(limit for pattern, limit in thresholds.items() if re.match(pattern, key.full_name))])
 
 
 def spread(values: Sequence[float]) -> float:
-    """Return how far values scatter around a level that may drift: a standard deviation, relative, from neighbours."""
+    """Return the relative standard deviation around a level that may drift, from the differences of neighbours."""
     steps = [abs(math.log(b / a)) for a, b in pairwise(values)]
     return 1.4826 * median(steps) / math.sqrt(2) if steps else 0.0
 
 
 def rounds_noise(ratios: Sequence[float]) -> float:
-    """Return by what share the median of the rounds' ratios is off by chance.
+    """Return the relative standard error of the median of the rounds' ratios.
 
-    From the distance of their quartiles, for a shared machine is slow for a whole round now and then. Of five normal
-    values that distance is one standard deviation; their median scatters by 1.25 / sqrt(5) of that.
+    It is computed from the interquartile range, because a shared machine is now and then slow for a whole round. For
+    five normal values that range is one standard deviation; their median scatters by 1.25 / sqrt(5) of that.
     """
     if len(ratios) < 2:
         return 0.0
@@ -128,7 +129,7 @@ def _controls(series: Series, threads: int) -> list[dict[str, Value]]:
 
 
 def noise(series: Series, threads: int, order: Sequence[str]) -> float:
-    """Return how the control scatters from commit to commit: the middle one of its benchmarks."""
+    """Return the scatter of the control from commit to commit: the median over its benchmarks."""
     scatters = [_scatter(values, order) for values in _controls(series, threads)]
     return median(scatters) if scatters else 0.0
 
@@ -139,18 +140,18 @@ def _level(values: Mapping[str, Value], commits: Sequence[str]) -> float | None:
 
 
 def _slower_machine(ratios: Sequence[float]) -> float:
-    """By what factor the machine has become slower: the middle one of the control's ratios, and not below 1."""
+    """The factor by which the machine has become slower: the median of the control's ratios, at least 1."""
     return max(1.0, median(ratios)) if ratios else 1.0
 
 
 def steps_of(
     key: Key, values: Mapping[str, Value], controls: Sequence[dict[str, Value]], order: Sequence[str], limit: float
 ) -> list[Step]:
-    """Return where one benchmark has become slower by more than `limit`, oldest first.
+    """Return the steps where one benchmark has become slower by more than `limit`, oldest first.
 
-    A step is where a commit and the next measured one are slower by that than the level before: the median of the last
-    three since the last step, or the last commit's time if that is less. For times err upwards: a commit that was fast
-    once can be as fast.
+    At a step, a commit and the next measured one are slower by more than `limit` than the level before. That level is
+    the median of the last three commits since the last step, or the last commit's time if it is less: noise only makes
+    times longer, so a commit that was fast once really is that fast.
     """
     commits = [commit for commit in order if commit in values]
     found, start = [], 0
@@ -170,9 +171,9 @@ def steps_of(
 
 
 def regressions(series: Series, order: Sequence[str], thresholds: Mapping[str, float]) -> list[Step]:
-    """Return all steps up of what is judged, those that the machine explains included.
+    """Return all steps of the judged benchmarks, including those that the machine explains.
 
-    `series` are those of one machine, `order` has short hashes, oldest first, `thresholds` are asv.conf.json's.
+    `series` are those of one machine, `order` has short hashes, oldest first, `thresholds` are those of asv.conf.json.
     """
     noises = {threads: noise(series, threads, order) for threads in {key.threads for key in series}}
     steps = []
@@ -186,10 +187,10 @@ def regressions(series: Series, order: Sequence[str], thresholds: Mapping[str, f
 def changes(
     before: Sequence[Mapping[Key, Value]], after: Sequence[Mapping[Key, Value]], thresholds: Mapping[str, float]
 ) -> list[Change]:
-    """Compare what is judged and was measured of both in every round.
+    """Compare the judged benchmarks that were measured for both commits in every round.
 
-    Samples of one round are of one process, in which the same cores, or the same addresses, may make all of them slow.
-    So a round counts as one value: the ratio of two medians that were taken right after each other.
+    The samples of a round come from one process, where unfavourable cores or addresses may make all of them slow. So a
+    round counts as one value: the ratio of two medians that were measured right after each other.
     """
     keys = set.intersection(*(set(values) for values in (*before, *after)))
     ratios = {
@@ -200,12 +201,12 @@ def changes(
     judged = [key for key in ratios if is_judged(key)]
     found = []
     for key in judged:
-        # Five rounds may agree by chance: a benchmark's noise counts as no less than that of similar ones.
+        # Five rounds may agree by chance: a benchmark's noise is taken to be at least that of similar ones.
         alike = [other for other in judged if (other.threads, is_time(other)) == (key.threads, is_time(key))]
         usual = median(scatters[other] for other in alike)
         controls = [other for other in ratios if is_control(other) and other.threads == key.threads]
         machine = _slower_machine([median(ratios[other]) for other in controls if is_time(key)])
-        # The ratios contain the machine's noise; that of the control is only the least.
+        # The ratios contain the machine's noise; the control's noise is only a lower bound.
         least = median([scatters[other] for other in controls] or [0.0])
         found.append(
             Change(key, ratios[key], machine, max(threshold(key, thresholds, max(scatters[key], usual)), least))

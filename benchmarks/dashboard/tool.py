@@ -1,4 +1,4 @@
-"""asv as a program that is started here, with its settings and the name of this machine."""
+"""Running asv as a program, with its settings and the name of this machine."""
 
 import json
 import os
@@ -27,10 +27,10 @@ def load_config() -> dict:
 
 @contextmanager
 def changed_config(changes: dict) -> Iterator[Path]:
-    """Yield a file with some settings changed, in a folder of its own.
+    """Yield a settings file with some changes, in a temporary folder.
 
-    asv changes to the folder of its settings, so paths become absolute; and it looks there for pyproject.toml, to learn
-    what wheels are built with.
+    asv changes to the folder of its settings file, so paths are made absolute. It also looks there for pyproject.toml,
+    to find out how wheels are built.
     """
     config = load_config() | changes
     for key in _PATHS:
@@ -43,16 +43,16 @@ def changed_config(changes: dict) -> Iterator[Path]:
 
 
 def run_asv(arguments: Sequence[str], changes: dict | None = None, **environment: str) -> int:
-    """Run asv with some of the settings and of the environment changed; returns its exit status."""
+    """Run asv with some changed settings and environment variables; returns its exit status."""
     with changed_config(changes or {}) as config:
         command = [sys.executable, "-m", "asv", arguments[0], "--config", str(config), *arguments[1:]]
         return subprocess.run(command, cwd=ROOT, env=os.environ | environment, check=False).returncode
 
 
 def this_machine() -> dict[str, str]:
-    """Return what asv keeps of a machine. What may change from day to day is in the log of environments instead.
+    """Return what asv stores about a machine. What may change from day to day is in the log of environments instead.
 
-    asv draws a graph of its own for every memory size and every kernel that it sees.
+    asv would draw a separate graph for every memory size and every kernel version that it sees.
     """
     found, cpus = describe(), allowed_cpus()
     name = slug(f"{found['cpu']} {found['llvm_cpu']}")
@@ -67,9 +67,9 @@ def this_machine() -> dict[str, str]:
 
 
 def register_machine(home: Path | None = None) -> str:
-    """Put this machine into the file of machines that asv keeps in the user's home; returns its name.
+    """Add this machine to asv's file of machines in the user's home folder; returns its name.
 
-    `asv machine` would leave out what it finds by itself.
+    `asv machine` would omit what it detects by itself.
     """
     from asv.machine import MachineCollection
 
@@ -79,7 +79,7 @@ def register_machine(home: Path | None = None) -> str:
 
 
 def _environment() -> str:
-    """asv's name of the environment that all numbers of threads share."""
+    """asv's name of the environment, which is shared by all numbers of threads."""
     config = load_config()
     requirements = config["matrix"]["req"]
     pinned = "-".join(f"{name}{requirements[name][0]}" for name in sorted(requirements) if name != "pip+asv_runner")
@@ -92,7 +92,7 @@ def environment_names(threads: Sequence[int]) -> list[str]:
 
 
 def ask_environment(*arguments: str) -> str:
-    """Return what the interpreter of asv's environment prints, given these arguments; it must have been made before."""
+    """Run the interpreter of asv's environment, which must exist, with these arguments; returns its output."""
     from asv.config import Config
     from asv.environment import get_environments
 

@@ -1,1 +1,1 @@
-"""fastbp and its peers, alternately, on the same training; `python -m benchmarks.peers --help`."""
+"""fastbp and its peers, timed alternately on the same training; `python -m benchmarks.peers --help`."""

@@ -1,10 +1,10 @@
-"""Training steps of fastbp beside those of scikit-learn, PyTorch, torch.compile and JAX.
+"""Training steps of fastbp compared with those of scikit-learn, PyTorch, torch.compile and JAX.
 
-    python -m benchmarks.peers --write            # all of it, saved, and put into docs/results.md
+    python -m benchmarks.peers --write            # measure everything, save it, and update docs/results.md
     python -m benchmarks.peers --saved benchmarks/results/peers-*.json --write
 
-benchmarks/README.md says what is measured and how. Needs the extra `bench`; a peer that is not there is left out by
-name.
+benchmarks/README.md describes what is measured and how. Needs the extra `bench`; peers that are not installed are
+skipped, with a message.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from pathlib import Path
 from benchmarks.common import WORKLOADS
 from benchmarks.documents import load_result, put_between
 from benchmarks.peers import report
-from benchmarks.peers.driver import OURS, QUICK, Disagreement, Effort, Nobody, compare, started
+from benchmarks.peers.driver import OURS, QUICK, Disagreement, Effort, NothingToCompare, compare, started
 from benchmarks.peers.process import Died
 from benchmarks.peers.rivals import TITLES
 from fastbp.threads.cpus import allowed_cpus
@@ -27,7 +27,7 @@ RIVALS = [name for name in TITLES if name != OURS]
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
-    """Return the options; `complete` says whether the run is one to be saved."""
+    """Return the options; `complete` says whether the run should be saved."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.peers", description=__doc__.splitlines()[0])
     add = parser.add_argument
     add("--threads", type=int, action="append", help="of each peer; repeatable (default: 1, and as many as CPUs)")
@@ -51,7 +51,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 
 
 def run(options: argparse.Namespace, threads: int) -> dict:
-    """Measure all workloads on so many threads, print and save; returns the result."""
+    """Measure all workloads on `threads` threads, print and save the result, and return it."""
     effort = QUICK if options.quick else Effort()
     with started([OURS, *options.peers], threads, options.dtype) as (peers, missing):
         versions = {peer.name: peer.version for peer in peers}
@@ -67,7 +67,7 @@ def run(options: argparse.Namespace, threads: int) -> dict:
 
 
 def write(results: list[dict]) -> None:
-    """Put table and picture where readers see them."""
+    """Write the table and the picture into the documentation."""
     page = ROOT / "docs" / "results.md"
     text = page.read_text(encoding="utf-8")
     page.write_text(put_between(text, report.BEGIN, report.END, report.section(results)), encoding="utf-8")
@@ -81,7 +81,7 @@ def main() -> None:
             results = [load_result(path, report.SCHEMA) for path in options.saved]
         else:
             results = [run(options, threads) for threads in options.threads]
-    except (Died, Disagreement, Nobody) as error:
+    except (Died, Disagreement, NothingToCompare) as error:
         raise SystemExit(str(error)) from error
     except KeyboardInterrupt:
         raise SystemExit("interrupted") from None

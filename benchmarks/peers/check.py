@@ -1,7 +1,7 @@
-"""The check before anything is timed: every peer comes along the same losses from the same initial weights.
+"""The check before timing: from the same initial weights, all peers must have the same losses.
 
-A peer trains a few epochs of a few minibatches. After each, its parameters are taken and the loss they give is
-computed here, in float64, by the same lines for all: what a peer says of itself is not asked.
+A peer trains a few epochs of a few minibatches. After each epoch, the loss of its parameters is computed here, in
+float64 and with the same code for all. The losses that a peer reports are not used.
 """
 
 import math
@@ -11,14 +11,15 @@ import numpy as np
 from benchmarks.common import Problem, Workload, make_problem
 
 STEPS, EPOCHS = 2, 3
-# A decay of w / 100 a step is as large as the gradients: one that is forgotten is seen.
+# A decay of w / 100 per step is as large as the gradients, so that a missing decay is detected.
 DECAY = 0.01
-# Share of the way from the first loss that units on ReLU's edge may cost; 0.0017 was seen in one workload of nine.
+# Tolerance for units near the kink of ReLU, as a fraction of the change of the loss; 0.0017 was seen in one workload of
+# nine.
 EDGES = {"float32": 0.01, "float64": 0.0}
 
 
 def check_problem(workload: Workload, dtype: str) -> Problem:
-    """Return the little problem that all train on."""
+    """Return the small problem that all peers train on."""
     return make_problem(workload, STEPS, np.dtype(dtype).type)
 
 
@@ -35,11 +36,11 @@ def loss(problem: Problem, weights: list[np.ndarray], biases: list[np.ndarray], 
 
 
 def allowed(reference: list[float], workload: Workload, dtype: str) -> np.ndarray:
-    """Return how far from these losses rounding may take a peer.
+    """Return how far a peer's losses may differ from these because of rounding.
 
-    A loss is a chain of sums through all layers, a gradient one through all layers and over the minibatch: the
-    rounding errors of K sums in a row grow as sqrt(K) eps, being as often up as down. And in float32 a unit may be
-    within rounding of ReLU's edge, on for one peer and off for another; Adam makes whole steps of the difference.
+    A loss is a chain of sums through all layers; a gradient is one through all layers and over the minibatch. Rounding
+    errors are random, so those of K successive sums grow as sqrt(K) eps. In float32, a unit may also be so close to the
+    kink of ReLU that it is on for one peer and off for another; Adam turns that difference into whole steps.
     """
     sums = sum(workload.sizes) + workload.batch
     losses = np.array(reference)
@@ -52,5 +53,5 @@ def deviation(losses: list[float], reference: list[float]) -> float:
 
 
 def agree(losses: list[float], reference: list[float], workload: Workload, dtype: str) -> bool:
-    """Tell whether a peer comes along these losses, as far as rounding lets it; losses that are NaN do not."""
+    """Return whether a peer's losses agree with the reference up to rounding; NaN never agrees."""
     return bool((np.abs(np.array(losses) - reference) <= allowed(reference, workload, dtype)).all())

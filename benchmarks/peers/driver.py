@@ -1,4 +1,4 @@
-"""Peers by turns: the check, the choice of how long to measure, pairs of times and what follows from them."""
+"""Measuring peers alternately: the check, the length of a measurement, pairs of times, and figures from them."""
 
 import math
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ OURS = "fastbp"
 
 
 class Effort(NamedTuple):
-    """How long to measure: minibatches of an epoch, seconds of a turn and of a workload, and rounds."""
+    """How long to measure: minibatches per epoch, seconds per turn and per workload, and rounds."""
 
     most_steps: int = 1000
     turn_seconds: float = 0.004
@@ -29,15 +29,15 @@ QUICK = Effort(most_steps=20, turn_seconds=0.0, seconds=0.0, least_rounds=2, mos
 
 
 class Disagreement(Exception):
-    """A peer computes something else."""
+    """A peer computes different losses."""
 
 
-class Nobody(Exception):
-    """There is nobody to compare."""
+class NothingToCompare(Exception):
+    """There is no peer to compare with."""
 
 
 class Times(NamedTuple):
-    """What was timed: peers (fastbp first), minibatches of a turn, and for each round seconds a step and the machine.
+    """The measured times: peers (fastbp first), minibatches per turn, seconds per step and machine for each round.
 
     Seconds are pairs, fastbp's and the rival's, by the rival's name.
     """
@@ -50,11 +50,10 @@ class Times(NamedTuple):
 
 @contextmanager
 def started(names: list[str], threads: int, dtype: str) -> Iterator[tuple[list[Peer], dict[str, str]]]:
-    """Start the peers' processes; yields those that run, fastbp first, and why the others do not.
+    """Start the peers' processes; yields those that run, fastbp first, and the reasons why others do not.
 
-    A rival has a process for `threads` threads and one for a single thread, which may be the faster; fastbp makes this
-    choice by itself.
-    Raises `Nobody` if there is no rival, or no fastbp.
+    A rival has a process with `threads` threads and one with a single thread, which may be faster; fastbp makes this
+    choice by itself. Raises `NothingToCompare` if there is no rival, or no fastbp.
     """
     with ExitStack() as stack, cpus(threads):
         counts = {name: {threads} if name == OURS else {1, threads} for name in names}
@@ -64,14 +63,14 @@ def started(names: list[str], threads: int, dtype: str) -> Iterator[tuple[list[P
         missing = {peer.name: peer.missing for peer in peers if peer.missing}
         running = [peer for peer in peers if not peer.missing]
         if len(missing) > len(names) - 2 or OURS in missing:
-            raise Nobody(f"nobody to compare: {missing}")
+            raise NothingToCompare(f"nothing to compare with: {missing}")
         yield running, missing
 
 
 def check_losses(peers: list[Peer], workload: Workload, dtype: str) -> list[dict]:
     """Return the deviation from fastbp and the seconds of the first call of each peer, on the problem of `check`.
 
-    Raises `Disagreement` if one comes along other losses than fastbp, which is the first.
+    Raises `Disagreement` if the losses of one differ from those of fastbp, which is the first.
     """
     answers = [peer.ask("check", sizes=workload.sizes, batch=workload.batch) for peer in peers]
     ours = answers[0]["losses"]
@@ -79,13 +78,13 @@ def check_losses(peers: list[Peer], workload: Workload, dtype: str) -> list[dict
     for peer, answer in zip(peers, answers, strict=True):
         theirs = answer["losses"]
         if not check.agree(theirs, ours, workload, dtype):
-            raise Disagreement(f"{workload}: {TITLES[peer.name]} comes along the losses {theirs}, fastbp along {ours}")
+            raise Disagreement(f"{workload}: {TITLES[peer.name]} has the losses {theirs}, fastbp has {ours}")
         figures.append({"first_call_s": answer["first_call_s"], "deviation": check.deviation(theirs, ours)})
     return figures
 
 
 def plan(epoch_seconds: dict[str, float], effort: Effort) -> tuple[int, int]:
-    """Return the epochs of a turn and the number of rounds, from the seconds of an epoch of each peer."""
+    """Return the number of epochs per turn and of rounds, from each peer's seconds per epoch."""
     epochs = max(1, math.ceil(effort.turn_seconds / epoch_seconds[OURS]))
     rivals = [time for name, time in epoch_seconds.items() if name != OURS]
     round_seconds = epochs * (sum(rivals) + len(rivals) * epoch_seconds[OURS])
@@ -93,7 +92,7 @@ def plan(epoch_seconds: dict[str, float], effort: Effort) -> tuple[int, int]:
 
 
 def fastest(peers: list[Peer], epoch_seconds: list[float]) -> dict[Peer, float]:
-    """Return one process of each peer, the one with the shortest epoch, and the seconds of that."""
+    """Return the fastest process of each peer, with its seconds per epoch."""
     chosen: dict[str, tuple[Peer, float]] = {}
     for peer, time in zip(peers, epoch_seconds, strict=True):
         if peer.name not in chosen or time < chosen[peer.name][1]:
@@ -102,8 +101,8 @@ def fastest(peers: list[Peer], epoch_seconds: list[float]) -> dict[Peer, float]:
 
 
 def measure(peers: list[Peer], workload: Workload, dtype: str, threads: int, effort: Effort) -> Times:
-    """Warm all up, then take the times of fastbp and of each rival's fastest process."""
-    # As many minibatches as take a slow peer some seconds, and no more than memory holds.
+    """Warm up all processes, then time fastbp and the fastest process of each rival."""
+    # Enough minibatches to take a slow peer a few seconds, but no more than fit into memory.
     steps = int(np.clip(4e9 / workload.flops, 2, effort.most_steps))
     for peer in peers:
         peer.ask("load", sizes=workload.sizes, batch=workload.batch, steps=steps)
@@ -127,7 +126,7 @@ def measure(peers: list[Peer], workload: Workload, dtype: str, threads: int, eff
 
 
 def summarize(workload: Workload, dtype: str, taken: Times) -> dict:
-    """Return what follows from the times of a workload."""
+    """Return the figures of a workload, from its times."""
     machine = roofline.Machine(*np.median(taken.machines, axis=0).tolist())
     itemsize = np.dtype(dtype).itemsize
     ideal = roofline.step_seconds(workload, itemsize, machine)

@@ -1,7 +1,7 @@
-"""A peer's process, seen from the driver: stopped except in its turns.
+"""A peer's process, as the driver sees it: stopped except during its turns.
 
-Threads of OpenMP and Eigen spin while they wait for work, and fastbp's look for it now and then. They would slow down
-the other peers; a stopped process does not.
+Threads of OpenMP and Eigen spin while they wait for work, and fastbp's poll now and then. They would slow down the
+other peers; a stopped process does not.
 """
 
 import json
@@ -19,19 +19,19 @@ _ROOT = Path(__file__).parents[2]
 
 
 class Died(Exception):
-    """A worker has ended that was to go on."""
+    """A worker has ended unexpectedly."""
 
 
 class Peer:
     """A running worker, on as many CPUs as it has threads.
 
-    `version` is that of the library once the worker is `ready`, or empty; `missing` says why there is no such peer.
+    `version` is the library's version once the worker is `ready`, or empty; `missing` says why the peer cannot run.
     """
 
     def __init__(self, name: str, threads: int, dtype: str) -> None:
         self.name, self.threads = name, threads
         self.version = self.missing = ""
-        # Ctrl-C reaches all processes at a terminal, and is handled by the driver: workers ignore it.
+        # Ctrl-C reaches all processes of a terminal. The driver handles it; workers ignore it.
         handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
         try:
             with cpus(threads):
@@ -76,14 +76,14 @@ class Peer:
         return json.loads(line)
 
     def ready(self) -> None:
-        """Wait until the library is there or known to be missing; raises `Died` if it is neither."""
+        """Wait until the library is loaded or known to be missing; raises `Died` if the worker ends instead."""
         first = self._answer()
         self.version, self.missing = first.get("version", ""), first.get("missing", "")
         if not self.missing:
             self._freeze()
 
     def ask(self, call: str, **arguments: object) -> dict:
-        """Have a method of `worker.Worker` called; returns its result, or raises `Died` if the worker ends instead."""
+        """Call a method of `worker.Worker`; returns its result, or raises `Died` if the worker ends instead."""
         self._process.send_signal(signal.SIGCONT)
         try:
             print(json.dumps({"call": call, **arguments}), file=self._process.stdin, flush=True)

@@ -19,7 +19,7 @@ PICTURE = "![Ratios to each peer against the width of the network](img/peers.svg
 
 
 def header(threads: int, dtype: str, versions: dict[str, str], missing: dict[str, str]) -> dict:
-    """Return what is saved beside the figures: when and where they were taken, and with what."""
+    """Return what is saved with the figures: date, machine and versions."""
     machine = describe()
     return {
         "schema": SCHEMA,
@@ -34,7 +34,7 @@ def header(threads: int, dtype: str, versions: dict[str, str], missing: dict[str
 
 
 def rounded(value: object) -> object:
-    """Return the same with four significant digits in every float: more is noise."""
+    """Return the same with every float rounded to four significant digits: more would be noise."""
     if isinstance(value, dict):
         return {key: rounded(inner) for key, inner in value.items()}
     if isinstance(value, list):
@@ -43,7 +43,7 @@ def rounded(value: object) -> object:
 
 
 def save(result: dict, folder: Path) -> Path:
-    """Write a result into a folder; returns the file, whose name says on what processor it was taken."""
+    """Write a result into a folder; returns the file, which is named after the processor."""
     cpu = slug(f"{result['cpu']} {result['llvm_cpu']}")
     path = folder / f"peers-{cpu}-{result['threads']}-threads-{result['dtype']}.json"
     folder.mkdir(parents=True, exist_ok=True)
@@ -59,7 +59,7 @@ def count(number: int, noun: str) -> str:
 
 
 def digits(value: float) -> str:
-    """Return a number with three significant digits, and all there are before the point."""
+    """Return a number with three significant digits, or more if its integer part is longer."""
     return f"{value:,.{max(0, 2 - math.floor(math.log10(value)))}f}"
 
 
@@ -81,17 +81,17 @@ def lines(figures: dict) -> str:
 
 
 def rivals(result: dict) -> list[str]:
-    """Return the names of the peers that were timed beside fastbp."""
+    """Return the names of the peers that were timed with fastbp."""
     return [name for name in TITLES if any("ratio" in w["peers"].get(name, {}) for w in result["workloads"])]
 
 
 def ratios(result: dict, name: str) -> list[float]:
-    """Return how many times as fast as a peer fastbp is, for each workload."""
+    """Return the speed-up of fastbp over a peer, for each workload."""
     return [figures["peers"][name]["ratio"] for figures in result["workloads"]]
 
 
 def geometric_mean(values: list[float]) -> float:
-    """Return the mean for ratios."""
+    """Return the geometric mean."""
     return math.exp(sum(map(math.log, values)) / len(values))
 
 
@@ -123,7 +123,7 @@ def table(result: dict) -> str:
 
 
 def caption(result: dict) -> str:
-    """Return when, where and against what a table was measured."""
+    """Return the date, machine and versions of a table."""
     versions = ", ".join(f"{TITLES[name]} {result['versions'][name]}" for name in TITLES if name in result["versions"])
     text = (
         f"{count(result['threads'], 'thread')}, {result['dtype']}, {result['cpu']} ({result['llvm_cpu']}), "
@@ -133,6 +133,6 @@ def caption(result: dict) -> str:
 
 
 def section(results: list[dict]) -> str:
-    """Return what stands between the marks in docs/results.md."""
+    """Return the text between the marks in docs/results.md."""
     parts = [f"{caption(result)}\n\n{table(result)}" for result in results]
     return "\n\n".join([PICTURE, *parts])

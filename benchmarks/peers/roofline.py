@@ -1,7 +1,7 @@
-"""What the machine can do, and what a training step asks of it: docs/design.md, "Why it is fast".
+"""The roofline: the machine's limits, and what a training step needs. See docs/design.md, "Why it is fast".
 
-The time of the roofline is the larger of flops / peak and bytes / bandwidth. Peak and bandwidth are those of as many
-threads as the peers have, all at once.
+The time on the roofline is the larger of flops / peak and bytes / bandwidth. Peak and bandwidth are measured with as
+many threads as the peers have, all at once.
 """
 
 import os
@@ -22,14 +22,14 @@ _MEASURE_SECONDS = 0.04
 
 
 class Machine(NamedTuple):
-    """Peak of multiply-adds and bandwidth of memory, of all threads together."""
+    """Peak of multiply-adds and memory bandwidth, of all threads together."""
 
     gflops: float
     gbytes: float
 
 
 def step_bytes(workload: Workload, itemsize: int) -> int:
-    """Return the least traffic of a step of Adam.
+    """Return the minimum memory traffic of a step of Adam.
 
     Weights and both moments are read and written, and so are the transposed weights of all layers but the first;
     rows of samples, activations and targets once.
@@ -46,7 +46,7 @@ def step_seconds(workload: Workload, itemsize: int, machine: Machine) -> float:
 
 
 def _at_once(work: Callable[[int], object], threads: int) -> None:
-    """Call ``work(thread)`` on new threads, each on a CPU of its own: the system may leave two on one for a while."""
+    """Call ``work(thread)`` in new threads, each pinned to its own CPU: the system might put two on one CPU."""
     cpus = sorted(os.sched_getaffinity(0))
 
     def run(thread: int) -> None:
@@ -90,5 +90,5 @@ def _bandwidth(threads: int) -> float:
 
 
 def measure(dtype: str, threads: int) -> Machine:
-    """Measure the machine as it is at this moment."""
+    """Measure the current speed of the machine."""
     return Machine(_peak(dtype, threads), _bandwidth(threads))

@@ -1,7 +1,7 @@
-"""One peer in a process of its own. It does what the driver asks for, and otherwise nothing.
+"""One peer in its own process, which handles the driver's requests.
 
-Requests come in as lines of JSON, `{"call": name, ...}`; answers go out in the same way. The first line out is the
-peer's version, or why it is missing.
+Requests are lines of JSON, `{"call": name, ...}`, and so are answers. The first line of output is the peer's version,
+or the reason why it is missing.
 """
 
 import ctypes
@@ -24,14 +24,14 @@ _PR_SET_PDEATHSIG = 1  # of <sys/prctl.h>
 
 
 class Worker:
-    """What the driver may call; `rival` is a module of `benchmarks.peers.rivals`."""
+    """The methods that the driver may call; `rival` is a module of `benchmarks.peers.rivals`."""
 
     def __init__(self, rival, dtype: str) -> None:
         self._rival, self._dtype = rival, dtype
         self._trainer: Trainer | None = None
 
     def check(self, sizes: list[int], batch: int) -> dict:
-        """Train the little problem; returns its losses, before and after each epoch, and the seconds of the first."""
+        """Train the small problem; returns the losses before and after each epoch, and the first epoch's seconds."""
         workload = Workload(tuple(sizes), batch)
         problem = check.check_problem(workload, self._dtype)
         start = time.perf_counter()
@@ -45,7 +45,7 @@ class Worker:
         return {"losses": losses, "first_call_s": first_call}
 
     def load(self, sizes: list[int], batch: int, steps: int) -> dict:
-        """Make the problem that is timed, of `steps` minibatches, in place of the last."""
+        """Create the problem to be timed, of `steps` minibatches, replacing the last one."""
         if self._trainer is not None:
             self._trainer.close()
         problem = make_problem(Workload(tuple(sizes), batch), steps, np.dtype(self._dtype).type)
@@ -53,7 +53,7 @@ class Worker:
         return {}
 
     def train(self, epochs: int) -> dict:
-        """Train so many epochs; returns the seconds they took."""
+        """Train some epochs; returns the seconds they took."""
         total = 0.0
         for _ in range(epochs):
             elapsed, loss = self._trainer.timed_epoch()
@@ -64,7 +64,7 @@ class Worker:
 
 
 def die_with_the_driver() -> None:
-    """Have the system kill this process when the driver ends in any way, also while it is stopped."""
+    """Have the system kill this process when the driver ends for any reason, even while this process is stopped."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
@@ -73,7 +73,7 @@ def main() -> None:
     name, threads, dtype = sys.argv[1], int(sys.argv[2]), sys.argv[3]
     die_with_the_driver()
     answers = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)  # what libraries print is for the reader, not for the driver
+    os.dup2(2, 1)  # output of libraries goes to the terminal, not to the driver
     try:
         rival = importlib.import_module(f"benchmarks.peers.rivals.{name}")
         version = rival.start(threads, dtype)

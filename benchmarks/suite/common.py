@@ -1,4 +1,4 @@
-"""Data, bounds and pairs of times, shared by the suite. Must not be changed, only appended to."""
+"""Data, bounds and pairs of times, shared by the suite. Only add to this file, and do not change what is there."""
 
 import time
 from collections.abc import Callable
@@ -19,13 +19,13 @@ SHAPES = {
     "m200_k784_n100": (200, 784, 100),
     "m512_k512_n512": (512, 512, 512),
 }
-# Threads of OpenBLAS spin for a while when they have nothing left to do, and would take a CPU from the next.
+# OpenBLAS threads spin for a while when they are idle, and would take a CPU from the next call.
 _REST = 0.1
 _PAIRS = 5
 
 
 class Layer(NamedTuple):
-    """Operands of a dense layer: input (the output of a ReLU), weights, biases, and the gradient by its result."""
+    """Operands of a dense layer: input (the output of a ReLU), weights, biases, and the gradient of its result."""
 
     x: np.ndarray
     w: np.ndarray
@@ -44,13 +44,13 @@ def layer(shape: str, dtype: str) -> Layer:
 
 @cache
 def problem(network: str) -> Problem:
-    """Return the data that a training of `TRAININGS` is made on."""
+    """Return the data for a training of `TRAININGS`."""
     workload, steps, _ = TRAININGS[network]
     return make_problem(workload, steps, np.float32)
 
 
 def assert_product(found: np.ndarray, exact: np.ndarray, a: np.ndarray, b: np.ndarray) -> None:
-    """Raise unless `found` is the product a @ b, as far as rounding lets it; `exact` is the same in float64."""
+    """Raise unless `found` is the product a @ b up to rounding; `exact` is the same product in float64."""
     bound = 2 * a.shape[1] * np.finfo(found.dtype).eps * (abs(a).astype(np.float64) @ abs(b))
     worst = float(np.max(abs(found - exact) - bound))
     if not worst <= 0:
@@ -58,7 +58,7 @@ def assert_product(found: np.ndarray, exact: np.ndarray, a: np.ndarray, b: np.nd
 
 
 def median_ratio(ours: Callable[[], float], theirs: Callable[[], float]) -> float:
-    """Return the median of the seconds that `ours()` returns over those of `theirs()`, taken in pairs."""
+    """Return the median ratio of the seconds that `ours()` and `theirs()` return, measured in pairs."""
 
     def rested(work: Callable[[], float]) -> float:
         time.sleep(_REST)
@@ -77,7 +77,7 @@ def median_ratio(ours: Callable[[], float], theirs: Callable[[], float]) -> floa
 
 
 def _old_name(function: Callable) -> Callable:
-    """Let `activation` name what is `x_activation` since 0.6: benchmarks keep their text, by which asv knows them."""
+    """Accept `activation` for `x_activation` (its name since 0.6): asv identifies benchmarks by their source code."""
     if "x_activation" not in signature(function).parameters:
         return function
     return lambda *args, activation, **keywords: function(*args, x_activation=activation, **keywords)

@@ -1,4 +1,4 @@
-"""Is the machine itself slow today? Nothing here runs a line of fastbp."""
+"""The control: how fast the machine is today. Nothing here runs any code of fastbp."""
 
 from functools import cache
 

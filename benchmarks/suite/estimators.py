@@ -1,4 +1,4 @@
-"""The estimators on digits, in float64 as everybody has them, and beside scikit-learn's.
+"""The estimators on digits, in float64 (the default), and compared with scikit-learn's.
 
 Ratios are costs: below 1, fastbp is faster.
 """
@@ -39,7 +39,7 @@ class _Estimator:
         self.ours = getattr(fastbp, self.name)(**_SETTINGS).fit(self.x, self.y)
 
     def check(self):
-        """Compile; raise unless losses of epochs are refbp's, as far as rounding lets them, and so are predictions."""
+        """Compile; raise unless the losses of epochs and the predictions equal those of refbp up to rounding."""
         if CHECKED:
             return
         self.setup()
@@ -64,9 +64,7 @@ class _Estimator:
         )
         workload = Workload(sizes, _SETTINGS["batch_size"])
         if not check.agree(self.ours.loss_curve_, history.loss_curve, workload, self.x.dtype.name):
-            raise AssertionError(
-                f"fastbp comes along the losses {self.ours.loss_curve_}, refbp along {history.loss_curve}"
-            )
+            raise AssertionError(f"fastbp has the losses {self.ours.loss_curve_}, refbp has {history.loss_curve}")
         mine = ([p.astype(np.float64) for p in params] for params in (self.ours.coefs_, self.ours.intercepts_))
         output = "softmax" if self.loss == "log_loss" else "identity"
         exact = refbp.predict(*mine, self.x, activation="relu", output=output)

@@ -1,4 +1,4 @@
-"""The kernels on plain arrays: fused, in parts, and by NumPy. All are checked against refbp first."""
+"""The kernels on plain arrays: fused, unfused, and with NumPy. All are checked against refbp first."""
 
 import numpy as np
 
@@ -9,8 +9,8 @@ from . import CHECKED
 from .common import SHAPES, assert_product, kernels, layer
 
 _DECAY = 1e-4
-# With so large an epsilon a step moves no weight by more than the gradient times the learning rate: rounding errors of
-# the gradient come through with a bound.
+# With such a large epsilon, no weight changes by more than the gradient times the learning rate, so the effect of
+# rounding errors of the gradient is bounded.
 _ADAM = {"learning_rate": 1e-3, "epsilon": 1.0}
 CASES = (*(f"{shape} float32" for shape in SHAPES), "m128_k256_n256 float64")
 
@@ -84,7 +84,7 @@ class GemmBiasRelu(_Kernel):
 
 
 class GemmReluGrad(_Kernel):
-    """Gradients of a layer behind a ReLU: by its weights, its biases and the input of the ReLU."""
+    """Gradients of a layer after a ReLU: of its weights, its biases and the input of the ReLU."""
 
     def setup_cache(self):
         self.check_all()

@@ -1,4 +1,4 @@
-"""Peaks of resident memory of processes that fit and predict. What they all have is in `peakmem_reference`."""
+"""Peak resident memory of processes that fit and predict. `peakmem_reference` is what all of them need."""
 
 from functools import cache
 

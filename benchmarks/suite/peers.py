@@ -1,7 +1,7 @@
-"""Training steps beside the peers', each in a process of its own that is stopped while fastbp trains.
+"""Training steps compared with the peers', each in its own process that is stopped while fastbp trains.
 
-`python -m benchmarks.peers` measures more and with more care; these few figures show how the ratios move from commit to
-commit. They are costs: below 1, fastbp is faster. A peer that is not installed is skipped.
+`python -m benchmarks.peers` measures more, and more carefully; these few figures show how the ratios change from commit
+to commit. They are costs: below 1, fastbp is faster. A peer that is not installed is skipped.
 """
 
 from contextlib import ExitStack
@@ -25,7 +25,7 @@ def setup_cache():
 
 
 class Step:
-    """A fit by Adam over as many steps of a peer."""
+    """The time of a fit with Adam over that of as many steps of a peer."""
 
     params = (PEERS, ("64-100-10", "784-256-256-10"))
     param_names = ("peer", "network")
@@ -61,4 +61,4 @@ class Step:
         losses = rival.ask("check", sizes=workload.sizes, batch=workload.batch)["losses"]
         exact = step.reference(network, refbp.Adam(rivals.LEARNING_RATE, epsilon=rivals.EPSILON), check.EPOCHS)
         if not check.agree(losses, exact, workload, "float32"):
-            raise AssertionError(f"{rival.name} comes along the losses {losses}, refbp along {exact}")
+            raise AssertionError(f"{rival.name} has the losses {losses}, refbp has {exact}")

@@ -1,4 +1,4 @@
-"""What comes before the first step: imports, and the first fit with code to compile and with code to load."""
+"""Startup: imports, and the first fit, with code to compile and with code to load."""
 
 import numpy as np
 
@@ -32,7 +32,7 @@ def setup_cache():
 
 
 class Process:
-    """A process of its own each time; the start of the interpreter is not counted."""
+    """Each measurement is a new process; the start of the interpreter is not counted."""
 
     repeat = (3, 5, 3.0)
     warmup_time = 0

@@ -1,4 +1,4 @@
-"""Training steps: fits of the standard workloads, and their time over the roofline's."""
+"""Training steps: fits of the standard workloads, and the ratio of their time to the roofline's."""
 
 import numpy as np
 
@@ -13,12 +13,12 @@ from .common import problem
 
 _ALPHA = 1e-4
 _ROUNDS = 3
-# Of two steps each; the largest network takes refbp a second for a step.
+# Epochs of two steps each; a step of the largest network takes refbp a second.
 _CHECKED_EPOCHS = 1
 
 
 def reference(network, optimizer, epochs):
-    """Losses that refbp comes along in float64, before and after each epoch of the little problem of `check`."""
+    """Losses of refbp in float64, before and after each epoch of the small problem of `check`."""
     workload = TRAININGS[network].workload
     little = check.check_problem(workload, "float32")
     x, y = little.x.astype(np.float64), little.y.astype(np.float64)
@@ -55,7 +55,7 @@ class _Fit:
         self.net = fastbp.MLP(workload.sizes, loss="log_loss", seed=0)
 
     def fit(self):
-        """Train anew: initial weights and shuffled minibatches included, as for everybody who calls it."""
+        """Train from scratch, including initial weights and shuffling, as in a user's call."""
         optimizer = getattr(fastbp, self.optimizer)()
         self.net.fit(
             self.data.x,
@@ -72,7 +72,7 @@ class _Fit:
             self.check(network)
 
     def check(self, network):
-        """Raise unless a few steps go along refbp's losses."""
+        """Raise unless the losses of a few steps equal those of refbp."""
         workload = TRAININGS[network].workload
         little = check.check_problem(workload, "float32")
         net = fastbp.MLP(workload.sizes, loss="log_loss", seed=0)
@@ -91,7 +91,7 @@ class _Fit:
             losses.append(check.loss(little, net.weights, net.biases, workload.batch))
         exact = reference(network, getattr(refbp, self.optimizer)(), _CHECKED_EPOCHS)
         if not check.agree(losses, exact, workload, "float32"):
-            raise AssertionError(f"{network}: fastbp comes along the losses {losses}, refbp along {exact}")
+            raise AssertionError(f"{network}: fastbp has the losses {losses}, refbp has {exact}")
 
 
 class Adam(_Fit):
@@ -120,7 +120,7 @@ class SGD(_Fit):
 
 
 class Roofline(_Fit):
-    """The fits of `Adam`, which has compared them with refbp, and what the machine can do at the same moment."""
+    """The fits of `Adam`, already checked there, compared with the machine's current limits."""
 
     optimizer = "Adam"
 

@@ -1,11 +1,11 @@
-"""The peers: each trains the same network by the same rule, in the way in which it is fastest.
+"""The peers: each trains the same network by the same rule, in the way that is fastest for it.
 
-A module has `start(threads, dtype)`, which readies the library and returns its version, and a `Trainer`. A peer that
+A module has `start(threads, dtype)`, which prepares the library and returns its version, and a `Trainer`. A peer that
 cannot run here raises ImportError or `Missing`.
 
 The rule is scikit-learn's: ReLU, softmax cross-entropy, minibatches in a given order, Adam, and `alpha / batch * w`
-added to the gradient of every weight matrix. Losses of minibatches are computed everywhere, as a user wants to see
-them; the penalty is added to them only where the library does it unasked.
+added to the gradient of every weight matrix. All peers compute the losses of minibatches, because users want to see
+them; these include the penalty only if the library adds it by default.
 """
 
 from abc import ABC, abstractmethod
@@ -14,7 +14,7 @@ import numpy as np
 
 from benchmarks.common import seconds
 
-# A peer's name on the command line and in results, and its name for readers.
+# The peers' names on the command line and in results, and their display names.
 TITLES = {
     "fastbp": "fastbp",
     "sklearn": "scikit-learn",
@@ -24,16 +24,16 @@ TITLES = {
 }
 
 LEARNING_RATE, BETA_1, BETA_2 = 1e-3, 0.9, 0.999
-# PyTorch adds epsilon to the corrected root, the others to the uncorrected one: too small a number to matter in either.
+# PyTorch adds epsilon after the bias correction of the root, the others before it: too small to matter either way.
 EPSILON = 1e-20
 
 
 class Missing(Exception):
-    """A peer is installed and cannot run here; the text says why."""
+    """A peer is installed but cannot run here; the text says why."""
 
 
 class Trainer(ABC):
-    """A network that is being trained on one problem."""
+    """A network in training on one problem."""
 
     @abstractmethod
     def train(self) -> float:
@@ -41,7 +41,7 @@ class Trainer(ABC):
 
     @abstractmethod
     def parameters(self) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        """Return the weights, (n_in, n_out), and the biases as they are now."""
+        """Return the current weights, (n_in, n_out), and biases."""
 
     def timed_epoch(self) -> tuple[float, float]:
         """Train one epoch; returns its seconds and the mean loss of its minibatches."""
@@ -49,5 +49,5 @@ class Trainer(ABC):
         return seconds(lambda: losses.append(self.train())), losses[0]
 
     def close(self) -> None:
-        """Let go of threads."""
+        """Stop any threads."""
         return

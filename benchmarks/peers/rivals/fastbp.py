@@ -1,4 +1,4 @@
-"""fastbp: the `Session` that `fit` runs its epochs on."""
+"""fastbp: the `Session` in which `fit` runs its epochs."""
 
 from importlib.metadata import version
 
@@ -11,7 +11,7 @@ from fastbp import Adam
 
 
 def start(threads: int, dtype: str) -> str:
-    """Return the version. Sessions see for themselves how many CPUs this process may use."""
+    """Return the version. Sessions find out by themselves how many CPUs this process may use."""
     return version("fastbp")
 
 

@@ -10,7 +10,7 @@ from benchmarks.peers import rivals
 
 
 def start(threads: int, dtype: str) -> str:
-    """Set the number of threads, which XLA reads once, and the precision; returns the version."""
+    """Set the number of threads (XLA reads it only once) and the precision; returns the version."""
     eigen = str(threads > 1).lower()
     os.environ["XLA_FLAGS"] = f"--xla_cpu_multi_thread_eigen={eigen} intra_op_parallelism_threads={threads}"
     os.environ["JAX_PLATFORMS"] = "cpu"
@@ -52,7 +52,7 @@ def _jitted_epoch():
 
 
 class Trainer(rivals.Trainer):
-    """Parameters and moments on the device, handed from epoch to epoch."""
+    """Parameters and moments on the device, passed from epoch to epoch."""
 
     def __init__(self, problem: Problem, batch: int, alpha: float) -> None:
         import jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""scikit-learn: the epoch inside of `partial_fit`, without the checks of its arguments."""
+"""scikit-learn: the epoch inside `partial_fit`, without the checks of its arguments."""
 
 import time
 
@@ -12,13 +12,13 @@ from benchmarks.peers import rivals
 
 
 def start(threads: int, dtype: str) -> str:
-    """Give BLAS its threads; returns the version."""
+    """Set the number of BLAS threads; returns the version."""
     threadpool_limits(limits=threads)
     return sklearn.__version__
 
 
 class _Dealer(np.random.RandomState):
-    """Deals out a given order where scikit-learn shuffles, and notes the time: that is where an epoch begins."""
+    """Returns a given order when scikit-learn shuffles, and records the time: an epoch begins with the shuffling."""
 
     def __init__(self, order: np.ndarray) -> None:
         super().__init__(0)
@@ -31,7 +31,7 @@ class _Dealer(np.random.RandomState):
 
 
 class _Network(MLPClassifier):
-    """An MLPClassifier that begins with given parameters and has one softmax output for each class, also for two."""
+    """An MLPClassifier with given initial parameters and one softmax output for each class, even for two classes."""
 
     def _init_coef(self, fan_in, fan_out, dtype):
         self.out_activation_ = "softmax"

@@ -1,4 +1,4 @@
-"""PyTorch, eager: `Adam(fused=True)`, data as tensors. Rows by `index_select`: the fastest of three ways tried."""
+"""PyTorch, eager: `Adam(fused=True)`, data as tensors, rows by `index_select` (the fastest of three ways tried)."""
 
 import numpy as np
 import torch

@@ -1,6 +1,6 @@
 """PyTorch, compiled: a whole step as one graph, from the gather of the rows to Adam.
 
-One graph is faster than a compiled model beside a compiled `optimizer.step`, and compiles in a quarter of the time.
+One graph is faster than a compiled model plus a compiled `optimizer.step`, and compiles in a quarter of the time.
 """
 
 import math
@@ -17,8 +17,8 @@ Tensors = list[torch.Tensor]
 
 
 def start(threads: int, dtype: str) -> str:
-    """Set the number of threads, see whether compilation works at all; returns the version."""
-    os.environ["TORCHINDUCTOR_COMPILE_THREADS"] = "1"  # no processes of its own beside the peers'
+    """Set the number of threads, and test whether compilation works at all; returns the version."""
+    os.environ["TORCHINDUCTOR_COMPILE_THREADS"] = "1"  # no processes besides the peers'
     torch.set_num_threads(threads)
     try:
         torch.compile(torch.exp)(torch.ones(8))
@@ -66,7 +66,7 @@ def _step(
 
 @cache
 def _compiled(sizes: tuple[int, ...], batch: int):
-    """Return `_step` for one workload: graphs of earlier ones would make PyTorch compile for any shape, and slower."""
+    """Return `_step` for one workload: graphs of earlier ones would make PyTorch compile slower code for any shape."""
     torch.compiler.reset()
     return torch.compile(_step, fullgraph=True)
 
@@ -83,7 +83,7 @@ class Trainer(rivals.Trainer):
         self._classes = torch.from_numpy(problem.y.argmax(axis=1))
         for tensor in (self._x, self._classes):  # one graph serves any number of samples
             torch._dynamo.mark_dynamic(tensor, 0)
-        # One element, for the compiler of PyTorch 2.13 loses what is added to a float64 without dimensions.
+        # One element: the compiler of PyTorch 2.13 loses additions to a zero-dimensional float64.
         self._t = torch.zeros(1, dtype=self._x.dtype)
         self._decay = torch.tensor(alpha / batch, dtype=self._x.dtype)
         self._minibatches = torch.from_numpy(problem.order).split(batch)
