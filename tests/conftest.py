@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-# Programs that tests run in processes of their own import `support` too, and they have no conftest.
+# Programs that tests run in new processes import `support` too, and have no conftest.
 sys.path.insert(0, str(Path(__file__).parent))
 
 
 @pytest.fixture
 def rng() -> np.random.Generator:
-    """A generator of random numbers that begins anew, with the same seed, in every test."""
+    """A random number generator with the same seed in every test."""
     return np.random.default_rng(20240607)

@@ -154,7 +154,7 @@ def test_imports_point_downwards():
         if not name.startswith("fastbp."):
             return []
         inner = [full for full in imports(name) if full == "fastbp" or full.startswith("fastbp.")]
-        # The top, whose names are looked up when they are asked for, is for what nobody imports.
+        # The top level, whose names are looked up lazily, is for modules that no other module imports.
         return [full for full in inner if layer(full) > layer(name) and not (full == "fastbp" and name in TOPMOST)]
 
     assert not offenders(upwards)
@@ -273,7 +273,7 @@ def is_local(name, qualified):
 
 
 def redefines(name, qualified):
-    """Whether a method is that of a base class, which says what it does, or of a class that nobody sees."""
+    """Whether a method overrides one of a base class, which has the docstring, or belongs to a private class."""
     owner, _, method = qualified.rpartition(".")
     if not owner:
         return False

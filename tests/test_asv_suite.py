@@ -96,7 +96,7 @@ def test_nothing_is_listed_twice(listed):
 
 
 def test_every_class_is_checked_before_it_is_timed(listed):
-    """By a `setup_cache` of its own class or module: asv takes those that stand in one line for the same."""
+    """By a `setup_cache` of its own class or module: asv identifies them by their line number."""
     for name, benchmark in listed[0].items():
         if not name.startswith("control.") and name != "step.Roofline.track_time_over_roofline":
             assert benchmark.get("setup_cache_key"), name
@@ -120,7 +120,7 @@ def test_all_workloads_are_timed(listed):
 
 
 def test_only_public_names_of_fastbp_are_used():
-    """The suite runs on old commits, too; the roofline alone needs a name that some do not have, and says so."""
+    """The suite also runs on old commits; only the roofline needs a name that some do not have, and skips them."""
     for path in SOURCES:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("fastbp"):

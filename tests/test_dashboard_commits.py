@@ -63,7 +63,7 @@ def test_release_is_the_whole_first_line():
 
 @pytest.fixture
 def repository(tmp_path, monkeypatch):
-    """A repository of which some commits change the package."""
+    """A repository in which some commits change the package."""
     make_tree(tmp_path, ["Nothing yet"])
     monkeypatch.setattr(commits, "ROOT", tmp_path)
     commits.history.cache_clear()

@@ -1,4 +1,4 @@
-"""The pages: a planted slow-down is on them with its commit, they ask nobody for anything, and a browser draws them."""
+"""The pages: a planted slow-down appears with its commit, nothing external is loaded, and a browser draws them."""
 
 import itertools
 import json

@@ -231,7 +231,7 @@ with Peer("fastbp", 1, "float32") as peer:
         assert self.state(pid)[0] == "Z"
 
     def state(self, pid):
-        """State of a process as the system has it, "Z" if there is none, and the ticks of its CPU time."""
+        """State of a process according to the system ("Z" if there is no process), and its CPU time in ticks."""
         try:
             fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(") ")[2].split()
         except (FileNotFoundError, ProcessLookupError):

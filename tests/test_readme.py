@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = sorted((ROOT / "docs").glob("*.md"))
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *PAGES]
-# The programs of these pages are run by tests of their own.
+# The programs of these pages are run by other tests.
 TESTED_ELSEWHERE = {
     "migrating.md": "tests/test_migrating.py",
     "patching.md": "tests/patching/test_patching.py",

@@ -7,7 +7,7 @@ import pytest
 from benchmarks import scaling
 from benchmarks.scaling import CORES, Costs, Terms
 
-# A machine on which nothing but the work takes time.
+# A machine on which only the work itself takes time.
 FREE = {
     "l2_bytes": 1000,
     "l3_bytes": 10_000,

@@ -11,7 +11,7 @@ import pytest
 
 
 def fastbp(*args, **options):
-    """Run the installed entry point in a process of its own."""
+    """Run the installed entry point in a new process."""
     command = [sys.executable, "-c", "from fastbp.cli import main; main()", *map(str, args)]
     return subprocess.run(command, capture_output=True, text=True, check=False, **options)
 

@@ -1,4 +1,4 @@
-"""`fastbp.storage.files`: a file is written whole or not at all, whoever writes it."""
+"""`fastbp.storage.files`: every file is written completely or not at all."""
 
 import errno
 import io

@@ -1,4 +1,4 @@
-"""A program of a user may have the name of a library that fastbp imports: Python then says so, and nothing hangs."""
+"""A user's program may have the name of a library that fastbp imports: Python then raises an error, without a hang."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Arrays as they lie: in files, read-only, by columns, with gaps, in another byte order."""
+"""Memory layouts of arrays: in files, read-only, column by column, with gaps, in another byte order."""
 
 import joblib
 import numpy as np

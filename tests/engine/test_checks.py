@@ -158,7 +158,7 @@ def test_layers_that_do_not_fit(place, misfit):
     change, error = MISFITS[misfit]
     arrays = parameters()
     arrays[PLACES[place]] = change(arrays[PLACES[place]])
-    # The first matrix says of which float type the others must be.
+    # The first matrix determines the float type of the others.
     name = "biases[0]" if (place, misfit) == ("weights[0]", "float32") else place
     with pytest.raises(error, match=named(name)):
         check_layers(arrays[:2], arrays[2:], np.ones((5, 4)))

@@ -52,7 +52,7 @@ def test_interrupt(kind, delay, n_threads, record_property):
 
 
 def _outcome(function, *args):
-    """Return the type of what a function raises, and fail if it takes for ever: threads that wait for each other do."""
+    """Return the type of the error that a function raises, and fail if it hangs, as deadlocked threads would."""
     outcome = []
 
     def call():
@@ -104,7 +104,7 @@ def test_ctrl_c_while_workers_are_started(when, problem, monkeypatch):
 
 @pytest.fixture
 def long_slices(monkeypatch):
-    """Take all slices for long ones, which workers run in the place of the caller."""
+    """Treat all slices as long ones, which workers run instead of the caller."""
     run_slice = Engine._run_slice
 
     def run_long_slice(self, first, end):
@@ -117,7 +117,7 @@ def long_slices(monkeypatch):
 @pytest.mark.parametrize("n_threads", [1, 3])
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_ctrl_c_while_a_long_slice_begins(n_threads, when, problem, long_slices, monkeypatch):
-    """No step is done by a thread that nobody knows of: weights are written back, and memory is freed."""
+    """No untracked thread goes on training: weights are written back, and memory is freed."""
     one = train(problem, make_optimizer("Adam"), 1)
     with monkeypatch.context() as patch:
         # Workers are started first; then there is a runner for each slice.

@@ -1,4 +1,4 @@
-"""Memory that a thread keeps between calls of kernels: lent to one at a time, and not for ever."""
+"""Memory that a thread keeps between calls of kernels: one call uses it at a time, and large blocks are freed."""
 
 import threading
 
@@ -28,7 +28,7 @@ def test_the_next_call_gets_the_same():
 
 
 def test_who_asks_meanwhile_gets_others():
-    """A handler of signals may call a kernel while one is at work in its thread."""
+    """A signal handler may call a kernel while another kernel is running in its thread."""
     with workspace(1000, FLOAT64) as outer, workspace(1000, FLOAT64) as inner:
         assert not np.shares_memory(outer, inner)
 

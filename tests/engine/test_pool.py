@@ -25,7 +25,7 @@ def _idle_workers():
 
 @pytest.fixture
 def gate():
-    """An event that is set in the end, so that no worker waits for ever."""
+    """An event that is set at the end, so that no worker waits forever."""
     event = threading.Event()
     yield event
     event.set()

@@ -74,7 +74,7 @@ def test_joblib(backend, no_settings):
         (4, None, {}),
         (2, 2, {}),
         (2, 1, {}),
-        # joblib hands on what its user has set for all programs.
+        # joblib passes on environment variables that the user has set.
         (2, None, {"NUMBA_NUM_THREADS": "1"}),
         (2, 2, {"OMP_NUM_THREADS": "1"}),
         (2, 1, {"FASTBP_NUM_THREADS": "5"}),

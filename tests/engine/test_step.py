@@ -56,7 +56,7 @@ def test_output_sizes(loss, rng):
 @each_loss
 @pytest.mark.parametrize("n_out", [1, 3, NR, 2 * NR + 1])
 def test_blocks_of_output_rows(loss, n_out, rng):
-    # The output layer is worked on NR rows at a time, of which a thread's last block may hold fewer.
+    # The output layer is computed NR rows at a time; a thread's last block may have fewer.
     for batch_size in (NR - 1, NR, NR + 1, NR + MR, 3 * NR - MR + 1):
         problem = make_problem(rng, (3, 5, n_out), loss=loss, n=batch_size, batch_size=batch_size, weighted=True)
         for threads in (1, 3):

@@ -100,7 +100,7 @@ def test_changes_between_all_threads_and_one_change_no_bit(rng, monkeypatch):
 
 
 def within(seconds, function):
-    """Return what `function` returns, unless that takes too long: threads that wait for each other do so for ever."""
+    """Return what `function` returns; fail if it takes too long, as deadlocked threads would."""
     results = []
     # A daemon, so that one that hangs does not keep the tests from ending.
     thread = threading.Thread(target=lambda: results.append(function()), daemon=True)

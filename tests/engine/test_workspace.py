@@ -72,7 +72,7 @@ def test_an_epoch_allocates_nothing(dtype, loss, rng):
 @pytest.mark.parametrize("output", ["identity", "exp", "logistic", "softmax"])
 @each_dtype
 def test_a_prediction_allocates_its_result_and_the_workspace_of_a_chunk(dtype, output, rng):
-    # By one thread: how many of several are at work at the same moment, each on a workspace of its own, is open.
+    # With one thread: it is undetermined how many of several work at the same time, each in its own workspace.
     above = []
     for n in MANY:
         problem = make_problem(rng, SIZES, n=n, dtype=dtype)

@@ -1,4 +1,4 @@
-"""scikit-learn's callbacks: what they are told per epoch, and that nothing else changes."""
+"""scikit-learn's callbacks: what they receive per epoch, and that nothing else changes."""
 
 import warnings
 
@@ -17,7 +17,7 @@ callback = pytest.importorskip("sklearn.callback", reason="scikit-learn 1.9 brou
 
 
 class Recorder:
-    """Remembers what it is told, without asking for a fitted estimator."""
+    """Records its calls, and does not ask for a fitted estimator."""
 
     def __init__(self):
         self.events = []

@@ -1,4 +1,4 @@
-"""Defects of scikit-learn 1.9 that are mended here, and peculiarities that are kept."""
+"""Defects of scikit-learn 1.9 that are fixed here, and peculiarities that are kept."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""``solver="lbfgs"`` beside scikit-learn's: the same iterations, messages and weights."""
+"""``solver="lbfgs"`` compared with scikit-learn's: the same iterations, messages and weights."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What parameters may be: the decisions and the words of the installed scikit-learn, for every value of a lattice."""
+"""Valid parameters: fastbp accepts and rejects like the installed scikit-learn, with its messages, on a lattice."""
 
 import math
 import re

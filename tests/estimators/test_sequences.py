@@ -50,7 +50,7 @@ PARAMETERS = {
     "max_fun": [15000, 3],
     "validation_fraction": [0.1, 0.4],
 }
-# What may be changed on the way without one of the mended defects of scikit-learn.
+# Parameters that may be changed between calls without meeting a defect of scikit-learn that is fixed here.
 CHANGEABLE = ("alpha", "batch_size", "learning_rate_init", "max_iter", "tol", "momentum", "n_iter_no_change", "max_fun")
 BAD = {"alpha": -1, "max_iter": 0.5, "hidden_layer_sizes": (3, 0), "tol": np.nan, "n_iter_no_change": 0}
 
@@ -195,7 +195,7 @@ class Sequence:
         return FORMATS[form](x, rng), y, {} if weights is None else {"sample_weight": weights}
 
     def both(self, method, *args, **kwargs):
-        """Call a method of both and compare what comes out; returns scikit-learn's and fastbp's value, or None."""
+        """Call a method of both and compare the results; returns scikit-learn's and fastbp's value, or None."""
         self.log.append(f"{method} {sorted(kwargs)}")
         before = copy.deepcopy(vars(self.ref))
         (ref, ref_error, *ref_rest), (comp, comp_error, *comp_rest) = (

@@ -1,4 +1,4 @@
-"""Sparse `X` and sparse `y` beside scikit-learn, and beside the same numbers in a dense array."""
+"""Sparse `X` and sparse `y` compared with scikit-learn, and with the same numbers in a dense array."""
 
 import tracemalloc
 

@@ -126,7 +126,7 @@ def test_losses_that_are_not_finite_come_back(make, assert_same, tmp_path):
 
 
 class Special(MLPRegressor):
-    """With a parameter of its own, and few others."""
+    """Has its own parameter, and few others."""
 
     def __init__(self, alpha=0.1, note=None):
         super().__init__(hidden_layer_sizes=3, alpha=alpha)
@@ -224,7 +224,7 @@ def test_a_failure_leaves_the_old_file(make, tmp_path, monkeypatch):
 
 
 def test_a_full_disk_leaves_the_old_file(tmp_path):
-    """In a process of its own that may write so many bytes to a file."""
+    """Run in a new process that may write only so many bytes to a file."""
     program = """
 import resource, sys
 from pathlib import Path

@@ -142,7 +142,7 @@ def test_two_networks_in_one_graph(samples, convert):
 
 
 def test_probabilities_as_dictionaries(make, samples, convert):
-    """What skl2onnx does if nothing else is asked for."""
+    """The default of skl2onnx."""
     import skl2onnx
 
     X, _ = samples("strings", np.float32)

@@ -210,7 +210,7 @@ def test_versions_of_scikit_learn_are_compared(make):
 
 
 class Special(MLPClassifier):
-    """With a state of its own, of which something is not to be pickled."""
+    """Has its own state, part of which must not be pickled."""
 
     def __init__(self, note="", **params):
         super().__init__(**params)

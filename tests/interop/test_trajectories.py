@@ -1,4 +1,4 @@
-"""Fifty steps of training beside PyTorch in float64: every hidden activation, and AdamW."""
+"""Fifty steps of training compared with PyTorch in float64: every hidden activation, and AdamW."""
 
 from itertools import pairwise
 

@@ -171,7 +171,7 @@ def test_empty_operands_of_linear_backward():
 
 
 class Update:
-    """A valid call of linear_backward_update, of which an argument can be replaced."""
+    """A valid call of linear_backward_update; arguments can be replaced."""
 
     def __init__(self, optimizer=None):
         rng = np.random.default_rng(0)

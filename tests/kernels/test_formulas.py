@@ -27,7 +27,7 @@ each_dtype = pytest.mark.parametrize("dtype", DTYPES)
 
 
 def activate(name: str, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the value and the slope of an activation, by code that is compiled anew."""
+    """Return the value and the slope of an activation, computed by freshly compiled code."""
     code = CODES[name]
 
     @numba.njit(error_model="numpy")
@@ -170,7 +170,7 @@ ROWS = 4
 
 
 def step(state, total, params, moments, inverse, weight_decay, decays) -> None:
-    """Apply one tile of a gradient, by code that is compiled anew."""
+    """Apply one tile of a gradient, with freshly compiled code."""
     code, settings, t = RULE_CODES[state.optimizer.rule], state.settings(), state.t + 1
     vectors = total.shape[1] * total.itemsize // update_vector_bytes(total.dtype)
 

@@ -155,7 +155,7 @@ def test_a_worker_that_has_not_ended_holds_no_array_afterwards():
     array = np.zeros(1000)
     try:
         run_shares(Stuck(10, wait=True), 10, 4, 2, iter([array]))
-        array.resize(2000)  # refused if anybody else has it
+        array.resize(2000)  # raises if anything else refers to it
     finally:
         released.set()
 

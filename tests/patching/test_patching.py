@@ -226,7 +226,7 @@ def test_pickles_of_scikit_learn_stay_what_they_are(name, data):
     loaded = pickle.loads(before)
     assert type(loaded) is THEIRS[name]
     np.testing.assert_array_equal(loaded.predict(x), model.predict(x))
-    # Neither is one that exists while scikit-learn is patched lost to those who have no fastbp.
+    # A pickle of this estimator is the same while scikit-learn is patched, so it can be read without fastbp.
     assert pickle.dumps(model) == before
 
 

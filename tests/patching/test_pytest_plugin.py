@@ -1,4 +1,4 @@
-"""The plugin puts fastbp under tests that were written for scikit-learn, and says so, or stops."""
+"""The plugin runs tests written for scikit-learn on fastbp and reports that, or stops."""
 
 import subprocess
 import sys
@@ -45,7 +45,7 @@ def _no_other_plugins(monkeypatch):
 
 @pytest.fixture
 def run(pytester):
-    """Run pytest in a folder of its own, and see that scikit-learn is as it was before."""
+    """Run pytest in a separate folder, and check that scikit-learn is restored afterwards."""
     before = held()
     yield lambda *options: pytester.runpytest_inprocess("-p", "no:cacheprovider", *options)
     assert not sklearn_is_patched()

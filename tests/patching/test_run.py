@@ -74,7 +74,7 @@ threading.Thread(target=work).start()
 
 @pytest.fixture
 def folder(tmp_path):
-    """A folder of programs, each beside a module of the same name, `helper`."""
+    """Folders of programs, each with its own module `helper`."""
     (tmp_path / "package").mkdir()
     (tmp_path / "package" / "__init__.py").touch()
     for name in ("program.py", "package/program.py", "package/__main__.py"):
@@ -194,7 +194,7 @@ def test_without_scikit_learn(folder):
 @pytest.mark.parametrize(
     ("start", "expected"),
     [
-        # A spawned child imports the program anew, one of loky what is not in the script, and nobody patches there.
+        # A spawned child imports the program again, a loky child the modules outside the script; neither is patched.
         (
             [*PATCHED, CHILDREN, "fork", "loky", "spawn"],
             [["fork", "fastbp", "fastbp"], ["loky", "fastbp", "sklearn"], ["spawn", "sklearn", "sklearn"]],

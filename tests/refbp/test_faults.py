@@ -1,7 +1,7 @@
 """Faults planted into refbp: every test that docs/textbook/README.md names for an item can fail.
 
-A fault is a small change in the text of one function. It is compiled into the function itself, so that whoever
-uses the function meets it, and then the tests of the item are run, in a session of their own.
+A fault is a small change in the text of one function. It is compiled into the function itself, so that all users
+of the function are affected. Then the tests of the item are run, in a separate pytest session.
 """
 
 import inspect
@@ -149,7 +149,7 @@ def name_of(item: pytest.Item) -> str:
 
 
 def failing(tests: list[str]) -> dict[str, str]:
-    """Run tests in a session of their own; which of them fail, and what they say."""
+    """Run tests in a separate session; returns those that fail, and their messages."""
     recorder = Recorder()
     quiet = ["-p", "no:cacheprovider", "-p", "no:faulthandler", "--capture=no", "--tb=no", "--no-summary"]
     status = pytest.main([*quiet, *(str(TESTS / name) for name in tests)], plugins=[recorder])

@@ -108,7 +108,7 @@ def test_fused_by_hand():
 
 @pytest.mark.parametrize("sizes", [(3, 2), (4, 7, 3), (5, 8, 8, 6, 2), (30, 1, 20)])
 def test_fused_has_no_gradients(sizes):
-    """The design keeps less than the two passes: no gradients, no outputs beside their deltas, no y."""
+    """The design keeps less than the two passes: no gradients, no outputs in addition to their deltas, no y."""
     cost = Cost(sizes, 10, "float64", "adam")
     fused, kept = fused_memory(cost), cost.training
     assert fused == kept._replace(

@@ -356,7 +356,7 @@ FAULTY_PARTS = {
 
 
 class NoCorrection(refbp.Adam):
-    """Adam with the moments as they are."""
+    """Adam with uncorrected moments."""
 
     def step(self, params, grads):
         self.t = 10**9

@@ -139,7 +139,7 @@ def test_pipeline_takes_the_best_cut():
 
 
 def test_a_single_device_is_the_graph_that_is_not_cut():
-    """As `graph.trace` has it, but for what is computed from constants alone: that takes no room here."""
+    """As in `graph.trace`, except for values computed from constants alone, which take no room here."""
     way = pipeline(mlp(loss="log_loss"), 30, 1)
     ref = graph.trace(graph.schedule(list(way.kept)))
     (load,) = way.loads

@@ -17,7 +17,7 @@ PAGES = {path.name: path.read_text(encoding="utf-8") for path in sorted(FOLDER.g
 INDEX, DEEP_LEARNING = PAGES["README.md"], PAGES["deep-learning-6.5.md"]
 
 ITEMS = [str(i) for i in range(1, 23)]
-# The text at hand has no equation 6.55.
+# The published text has no equation 6.55.
 EQUATIONS = [f"6.{i}" for i in (*range(44, 55), 56)]
 ALGORITHMS = ["6.1", "6.2", "6.5", "6.6"]
 

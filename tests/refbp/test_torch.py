@@ -81,7 +81,7 @@ def check_adamw():
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("name", HIDDEN_ACTIVATIONS)
 def test_fifty_steps_of_adamw(name, loss, make_problem, check_adamw):
-    """Decay of the weights and not of the biases, beside an L2 penalty; the gradients are each program's own."""
+    """Weights decay and biases do not, in addition to an L2 penalty; each program computes its own gradients."""
     check_adamw(make_problem((4, 6, 5, 3), name, loss, "d2l", weight_decay=0.03), FUNCTIONS[name], LOSSES[loss])
 
 

@@ -204,7 +204,7 @@ def test_what_biases_and_matrices_change():
 
 @pytest.mark.parametrize("markup", MARKUPS)
 def test_a_unit_on_its_kink_is_reported(markup):
-    """Deep Learning 6.5, introduction: to say so is the right answer."""
+    """Deep Learning 6.5, introduction: saying so is the right answer."""
     x, y, w1, w2 = np.ones(2), np.ones(1), np.array([[1.0, -1.0], [1.0, 1.0]]), np.ones((1, 2))
     relu, tanh = (walk(x, y, w1, w2, phi=phi) for phi in ("relu", "tanh"))
     assert (relu.n_kinks, tanh.n_kinks) == (1, 0)

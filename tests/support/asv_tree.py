@@ -1,4 +1,4 @@
-"""A throw-away repository with the dashboard's programs and results that nobody has measured.
+"""A temporary repository with the dashboard's programs and made-up results.
 
 Every benchmark of the suite has a time of its own that is the same at all commits, but for a little noise and for what
 a test makes slower.

@@ -46,7 +46,7 @@ def guarded(shape: int | tuple[int, ...], dtype: Any, *, at_end: bool = True) ->
 
 
 def guarded_copy(array: np.ndarray, *, at_end: bool = True) -> np.ndarray:
-    """Return a copy, C-contiguous, beside a forbidden page."""
+    """Return a C-contiguous copy next to a guard page."""
     copy = guarded(array.shape, array.dtype, at_end=at_end)
     copy[...] = array
     return copy
@@ -54,7 +54,7 @@ def guarded_copy(array: np.ndarray, *, at_end: bool = True) -> np.ndarray:
 
 @contextmanager
 def guarded_allocations(*modules: Any, at_end: bool = True) -> Iterator[None]:
-    """Give memory beside forbidden pages to NumPy's allocating functions, and to `aligned_zeros` in the modules.
+    """Make NumPy's allocating functions, and `aligned_zeros` in the modules, return memory next to guard pages.
 
     What is not promised to be zero starts as NaN.
     """

@@ -88,7 +88,7 @@ LAYOUTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "read-only": _read_only,
     "unaligned": _unaligned,
 }
-"""The same values in memory in every way that NumPy knows; NaN lies between them."""
+"""The same values in every memory layout of NumPy, with NaN in the gaps."""
 
 
 def random_problem(rng: np.random.Generator, dtype: type, *dims: int) -> list[np.ndarray]:

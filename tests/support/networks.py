@@ -173,7 +173,7 @@ def open_session(
 
 
 def train(problem: Problem, optimizer: Any, n_threads: int | None = 1) -> Result:
-    """Train with fastbp, leaving the problem and the optimizer as they are."""
+    """Train with fastbp, without changing the problem or the optimizer."""
     weights, biases = copy.deepcopy(problem.weights), copy.deepcopy(problem.biases)
     optimizer = copy.deepcopy(optimizer)
     with open_session(problem, optimizer, weights, biases, n_threads) as session:

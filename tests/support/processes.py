@@ -1,4 +1,4 @@
-"""Running a program of tests/engine/programs in a process of its own."""
+"""Running a program of tests/engine/programs in a new process."""
 
 import os
 import subprocess
@@ -17,7 +17,7 @@ def environment(**changes: str | None) -> dict[str, str]:
 
 
 def command(program: str, *arguments: str) -> list[str]:
-    """Return the command line of a program; warnings are errors in it, as they are in tests."""
+    """Return the command line of a program; warnings are errors in it, as in tests."""
     return [sys.executable, "-W", "error", str(PROGRAMS / f"{program}.py"), *arguments]
 
 

@@ -1,4 +1,4 @@
-"""Do something with the kernels and say what came out; for tests of compilation and of the cache on disk.
+"""Use the kernels and print the results; for tests of compilation and of the cache on disk.
 
 Usage: cached.py [import] [product DTYPE] [training DTYPE]. Prints one line for each result, one for each warning, and
 one with the names of the functions that were compiled.

@@ -1,4 +1,4 @@
-"""Run kernels on arrays beside forbidden pages: an access out of bounds, or after the end of an array, is a crash.
+"""Run kernels on arrays next to guard pages: an access out of bounds, or after the end of an array, is a crash.
 
 Usage: guard_pages.py NAME, with NAME one of PROGRAMS below.
 """
@@ -30,7 +30,7 @@ THREADS = (1, 3)
 
 
 def both_layouts(array: np.ndarray, at_end: bool) -> list[np.ndarray]:
-    """The array in C order and in Fortran order, and backwards, beside a forbidden page."""
+    """The array in C order and in Fortran order, and backwards, next to a guard page."""
     fortran = guarded_copy(np.ascontiguousarray(array.T), at_end=at_end).T
     backwards = guarded_copy(np.ascontiguousarray(array[::-1, ::-1]), at_end=at_end)[::-1, ::-1]
     return [guarded_copy(array, at_end=at_end), fortran, backwards]
@@ -157,7 +157,7 @@ def run_predict(dtype: type, at_end: bool) -> None:
 def guarded_rows(x: np.ndarray, at_end: bool, index_type: type) -> SparseRows:
     rows = sparse_of(np.where(np.arange(x.size).reshape(x.shape) % 3 == 0, x, 0), index_type)
     for name in ("values", "indices", "starts"):
-        # What holds nothing has no end to stand beside a page.
+        # An empty array has no end that could be next to a guard page.
         array = getattr(rows, name)
         object.__setattr__(rows, name, guarded_copy(array, at_end=at_end) if array.size else array)
     return rows

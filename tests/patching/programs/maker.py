@@ -1,4 +1,4 @@
-"""A module of the program `children`, with an import of its own."""
+"""A module of the program `children`, with its own import of scikit-learn."""
 
 from sklearn.neural_network import MLPClassifier
 

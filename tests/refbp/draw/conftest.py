@@ -68,7 +68,7 @@ class Drawing(NamedTuple):
 
 
 def text_box(element):
-    """Where a text is, with every letter as wide as the widest font has it."""
+    """Bounding box of a text, with every letter as wide as in the widest font."""
     size = float(element.get("font-size"))
     runs = [Run(element.text or "", size)]
     for span in element:
@@ -87,7 +87,7 @@ def rectangle(element):
 
 
 def numbers(path):
-    """Points of a path of which all coordinates are pairs."""
+    """Points of a path whose coordinates are all pairs."""
     letters = path.translate(str.maketrans("MCLZ", "    "))
     return [tuple(map(float, pair.split(","))) for pair in letters.split()]
 

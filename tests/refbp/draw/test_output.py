@@ -161,7 +161,7 @@ def test_committed_pictures_are_sound(
 
 
 def test_the_same_on_every_run():
-    """Whatever seed strings are hashed with, and wherever objects lie in memory."""
+    """For any hash seed, and wherever objects are in memory."""
     runs = [
         subprocess.run(
             [sys.executable, "-c", RUN, str(SCRIPT)],

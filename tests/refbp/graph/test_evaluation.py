@@ -59,7 +59,7 @@ def test_recomputed_values_are_the_same_and_take_less_memory():
 
 @pytest.mark.parametrize("seed", range(8))
 def test_any_set_may_be_recomputed(seed):
-    """No value is missing and none is kept in vain, whichever are recomputed; targets may be among them."""
+    """No value is missing and none is kept unnecessarily, whichever are recomputed; targets may be among them."""
     net, targets, values = training()
     ref = evaluate(targets, values)
     rng = np.random.default_rng(seed)

@@ -15,8 +15,8 @@ from refbp.graph.variables import add_up
 MOST_NODES = 30
 # Where no complex step is valid: operations with kinks, and those that are computed by way of an absolute value.
 NOT_ANALYTIC = {"relu", "max", "logistic", "binary_cross_entropy"}
-RTOL = 1e-10  # rounding, which two passes through some twenty operations amplify; beside numbers of order one
-TINY = 2.0**-332  # its square is nothing beside any number
+RTOL = 1e-10  # rounding, which two passes through some twenty operations amplify; relative to numbers of order one
+TINY = 2.0**-332  # its square is negligible relative to any number
 SHAPES = [(), (3,), (2, 3), (2, 1), (1, 3), (2, 2), (3, 2)]
 
 UNARY = [
