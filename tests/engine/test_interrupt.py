@@ -94,7 +94,7 @@ def problem(rng):
 
 
 @pytest.mark.parametrize("when", ["before", "amid", "after"])
-def test_ctrl_c_while_workers_are_started(when, problem, monkeypatch):
+def test_ctrl_c_while_workers_are_hired(when, problem, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(engine, "submit", _interrupted_submit(1, when))
         assert _outcome(train, problem, make_optimizer("Adam"), 4) is KeyboardInterrupt
