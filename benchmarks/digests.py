@@ -1,4 +1,4 @@
-"""Digests of what 40 trainings end with: two versions of the package compared on one machine, bit by bit.
+"""Digests of the results of 40 trainings, to compare two versions of the package bit by bit on one machine.
 
     python -m benchmarks.digests
 

@@ -93,7 +93,7 @@ class MLP:
         self._weights, self._biases = views[: len(views) // 2], views[len(views) // 2 :]
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return the state for pickles and copies, without the views: copied alone, they share no buffer."""
+        """Return the state for pickles and copies, without the views, which would not share a buffer after copying."""
         return {name: value for name, value in vars(self).items() if name not in ("_weights", "_biases")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:

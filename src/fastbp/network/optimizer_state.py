@@ -101,7 +101,7 @@ class OptimizerState:
             moments = {name: state[name] for name in moment_names(state["kind"]) if state[name] is not None}
             rate = _number("learning_rate", state["learning_rate"])
             if isinstance(optimizer, Adam):
-                # It never changes. fastbp 0.5 has written the rate of the last step, after bias correction.
+                # The rate never changes. fastbp 0.5 wrote the rate of the last step, after bias correction.
                 rate = optimizer.learning_rate
             return cls(optimizer, rate, _count("t", state.get("t", 0)), moments)
         except (KeyError, TypeError) as error:

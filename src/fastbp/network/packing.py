@@ -22,7 +22,7 @@ def pack_parameters(table: np.ndarray, arrays: list[np.ndarray], buffer: np.ndar
     Parameters
     ----------
     table : ndarray
-        Layout, see `kernels.layout`.
+        Layout, see `kernels.passes.layout`.
     arrays : list of ndarray [read]
         All weight matrices, then all bias vectors.
     buffer : ndarray [write]

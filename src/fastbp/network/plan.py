@@ -42,7 +42,7 @@ class Plan(NamedTuple):
     Attributes
     ----------
     table : ndarray of int64, (layers, 13)
-        The columns are named in `kernels.layout`.
+        The columns are named in `kernels.passes.layout`.
     batch : int
         Largest minibatch, in rows.
     block : int

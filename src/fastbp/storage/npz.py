@@ -109,10 +109,12 @@ def load(path: Path) -> Saved:
             history = _history(header["history"])
             sizes, parameters = header["settings"]["layer_sizes"], arrays["parameters"]
             shapes = [*pairwise(sizes), *((size,) for size in sizes[1:])]
-            # Before anyone allocates what the header promises.
+            # Checked before memory is allocated according to the header.
             wanted = sum(map(math.prod, shapes))
             if parameters.shape != (wanted,) or parameters.dtype.kind != "f":
-                raise ValueError(f"{wanted} parameters were wanted, got {parameters.dtype} of shape {parameters.shape}")
+                raise ValueError(
+                    f"{wanted} parameters were expected, got {parameters.dtype} of shape {parameters.shape}"
+                )
             state = _rebuild(header["optimizer"], arrays, shapes)
             return Saved(header["settings"], parameters, state, history)
     except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:

@@ -105,7 +105,7 @@ def _row_times_panel(samples, row, vectors, w, z):
 
 @inner
 def first_layer_rows(network, params, workspace, slopes, samples, order, rows, first_row, end_row):
-    """Forward pass of some rows of the minibatch through the first layer (`step.forward_rows` does the others).
+    """Forward pass of some rows of the minibatch through the first layer (`rows.forward_rows` does the others).
 
     `first_row` and `end_row` are multiples of MR; from `rows` on, x is zero.
     """
