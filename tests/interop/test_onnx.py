@@ -66,6 +66,13 @@ def test_graphs_of_any_depth(make, samples, kind, dtype, hidden):
     assert_predicts(session_of(model.to_onnx()), model, samples(kind, dtype)[0], TOLERANCE[dtype])
 
 
+@pytest.mark.parametrize("change", [np.ndarray.tolist, np.float32])
+def test_weights_set_by_hand_are_converted_as_they_are_predicted_with(make, samples, change):
+    model = make("multioutput")
+    model.coefs_ = [change(coef) for coef in model.coefs_]
+    assert_predicts(session_of(model.to_onnx()), model, samples("multioutput")[0], TOLERANCE[np.float64])
+
+
 def test_graphs_are_conservative(make):
     graph = make("integers").to_onnx()
     assert [(opset.domain, opset.version) for opset in graph.opset_import] == [("", 13)]

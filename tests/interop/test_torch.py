@@ -44,6 +44,14 @@ def test_modules_compute_the_outputs(make, samples, assert_untouched, kind, dtyp
     assert_allclose(got, network_outputs(model, X), rtol=TOLERANCE[dtype], atol=TOLERANCE[dtype])
 
 
+@pytest.mark.parametrize("change", [np.ndarray.tolist, np.float32])
+def test_weights_set_by_hand_are_converted_as_they_are_predicted_with(make, samples, change):
+    model = make("multioutput")
+    model.coefs_ = [change(coef) for coef in model.coefs_]
+    X, _ = samples("multioutput")
+    assert_allclose(run(model.to_torch(), X), network_outputs(model, X), rtol=1e-14, atol=1e-14)
+
+
 @pytest.mark.parametrize("activation", HIDDEN)
 @pytest.mark.parametrize("hidden", [(), (5,), (4, 3, 2)])
 def test_there_and_back(make, samples, assert_same, kind, activation, hidden):

@@ -72,7 +72,7 @@ def network_graph(model: "Portable", x: str, outputs: list[str], dtype: np.dtype
     """
     graph = Graph([], {})
     last = len(model.coefs_) - 1
-    for index, (weights, biases) in enumerate(zip(model.coefs_, model.intercepts_, strict=True)):
+    for index, (weights, biases) in enumerate(zip(*model._network(), strict=True)):
         w = graph.constant(f"coefs_{index}", weights.astype(dtype))
         b = graph.constant(f"intercepts_{index}", biases.astype(dtype))
         z = graph.add("Gemm", [x, w, b], f"z_{index}")
@@ -161,7 +161,7 @@ def to_onnx(model: "Portable") -> "onnx.ModelProto":
     check_is_fitted(model)
     with needed_libraries():
         from onnx import TensorProto, helper, numpy_helper
-    dtype = model.coefs_[0].dtype
+    dtype = model._dtype()
     number = helper.np_dtype_to_tensor_dtype(dtype)
     if is_classifier(model):
         strings = model.classes_.dtype.kind in "OU"

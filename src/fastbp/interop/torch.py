@@ -98,7 +98,7 @@ def to_torch(model: "Portable") -> "torch.nn.Sequential":
         "exp": _exp(),
     }
     layers: list[nn.Module] = []
-    for weights, biases in zip(model.coefs_, model.intercepts_, strict=True):
+    for weights, biases in zip(*model._network(), strict=True):
         w, b = torch.from_numpy(weights.T.copy()), torch.from_numpy(biases.copy())
         # Without initial values: they would be drawn from the user's random generator.
         linear = nn.utils.skip_init(nn.Linear, *weights.shape, dtype=w.dtype)
