@@ -241,6 +241,16 @@ def test_what_is_written_must_not_overlap():
     refuse(update, ValueError, "^b must not overlap dz")
 
 
+@pytest.mark.parametrize("t", [-1, 1.5, 2**63, True, None])
+def test_steps_that_cannot_be_counted(t):
+    update = Update()
+    before = update.w.copy()
+    update.state.t = t
+    with pytest.raises(ValueError, match=r"^state\.t must be"):
+        update()
+    np.testing.assert_array_equal(update.w, before)
+
+
 def test_state_of_another_optimizer():
     for other in (Adam(), AdamW()):
         update = Update()

@@ -50,10 +50,12 @@ class LinearState:
         return {name: array for name, array in named.items() if array is not _EMPTY}
 
     def check(self, w: np.ndarray, b: np.ndarray, *, needs_second: bool) -> None:
-        """Raise TypeError or ValueError unless the arrays fit `w` and `b`.
+        """Raise TypeError or ValueError unless the arrays fit `w` and `b` and `t` counts steps.
 
         `needs_second` says whether the second moments are in use.
         """
+        if isinstance(self.t, bool) or not isinstance(self.t, int | np.integer) or not 0 <= self.t < 2**63 - 1:
+            raise ValueError(f"state.t must be a number of steps, an integer >= 0, got {self.t!r}")
         n_in, n_out = w.shape
         check_matrix("state.m_w", self.m_w, w.dtype, (n_in, n_out))
         check_vector("state.m_b", self.m_b, b.dtype, n_out)
