@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from itertools import pairwise
+from numbers import Real
 from pathlib import Path
 from typing import Any, Self
 
@@ -392,7 +393,9 @@ def _settings(optimizer: Optimizer | None) -> Optimizer:
 def _recipe(samples: Samples, epochs: int, batch_size: int, weight_decay: float, n_threads: int | None) -> Recipe:
     check_count("epochs", epochs)
     check_count("batch_size", batch_size)
-    if not weight_decay >= 0:
-        raise ValueError(f"weight_decay must be a number >= 0, got {weight_decay!r}")
+    if not isinstance(weight_decay, Real):
+        raise TypeError(f"weight_decay must be a number, got {weight_decay!r}")
+    if not 0 <= weight_decay < math.inf:
+        raise ValueError(f"weight_decay must be a finite number >= 0, got {weight_decay!r}")
     choose_threads(n_threads, 0.0, 1)  # raises if `n_threads` is invalid
     return Recipe(min(int(batch_size), samples.count), weight_decay, n_threads)

@@ -16,6 +16,10 @@ WRONG = {
     "a boolean among the sizes": (lambda: MLP((2, True)), TypeError, "layer_sizes"),
     "a size of zero": (lambda: MLP((2, 0)), ValueError, "layer_sizes"),
     "one size": (lambda: MLP((2,)), ValueError, "layer_sizes"),
+    "a tolerance that is no number": (lambda: Stopping(tol="a"), TypeError, "tol must be a number"),
+    "a tolerance of NaN": (lambda: Stopping(tol=np.nan), ValueError, "tol must be at least 0"),
+    "no patience": (lambda: Stopping(n_iter_no_change=0), ValueError, "n_iter_no_change must be at least 1"),
+    "a rate that is no number": (lambda: Adam("fast"), TypeError, "learning_rate must be a number"),
     "an integer type": (lambda: MLP((2, 3), dtype="int32"), ValueError, "dtype"),
 }
 
@@ -30,6 +34,8 @@ WRONG_FITS = {
     "targets of another length": ({"validation": (X, Y[:3])}, ValueError, "y of validation must have shape"),
     "a boolean for epochs": ({"epochs": True}, ValueError, "epochs"),
     "a negative decay": ({"weight_decay": -1.0}, ValueError, "weight_decay"),
+    "an infinite decay": ({"weight_decay": np.inf}, ValueError, "weight_decay"),
+    "a decay that is no number": ({"weight_decay": "a"}, TypeError, "weight_decay must be a number"),
     "complex weights of samples": ({"sample_weight": np.ones(60) * 1j}, TypeError, "sample_weight must be real"),
 }
 

@@ -15,7 +15,7 @@ from fastbp.network.spec import Network, Samples
 
 __all__ = ["check_layers", "check_order", "check_parameters", "check_samples"]
 
-_FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+_FLOATS = frozenset([np.dtype(np.float32), np.dtype(np.float64)])
 
 
 def _check(
@@ -103,14 +103,19 @@ def check_layers(weights: list[np.ndarray], biases: list[np.ndarray], x: Samples
         raise ValueError(f"weights and biases must be equally many, at least 1, got {len(weights)} and {len(biases)}")
     if len(x.shape) != 2:
         raise ValueError(f"x must be a matrix, got shape {x.shape}")
-    first, n_in = weights[0], x.shape[1]
-    if isinstance(first, np.ndarray) and first.dtype not in _FLOATS:
-        raise TypeError(f"weights[0] must be of type float32 or float64, got {first.dtype}")
+    dtype, n_in = getattr(weights[0], "dtype", None), x.shape[1]
+    if dtype is not None and dtype not in _FLOATS:
+        raise TypeError(f"weights[0] must be of type float32 or float64, got {dtype}")
     for index, (w, b) in enumerate(zip(weights, biases, strict=True)):
         if not isinstance(w, np.ndarray):
             raise TypeError(f"weights[{index}] must be an array, got {type(w).__name__}")
-        if w.ndim != 2 or w.size == 0:
-            raise ValueError(f"weights[{index}] must be a matrix of at least one element, got shape {w.shape}")
-        _check("weights", index, w, first.dtype, (n_in, w.shape[1]))
-        _check("biases", index, b, first.dtype, (w.shape[1],))
-        n_in = w.shape[1]
+        shape = w.shape
+        if len(shape) != 2 or 0 in shape:
+            raise ValueError(f"weights[{index}] must be a matrix of at least one element, got shape {shape}")
+        rows, n_out = shape
+        # A prediction of one row takes 20 microseconds: the first look is quick, the second one names what is wrong.
+        if rows != n_in or w.dtype is not dtype:
+            _check("weights", index, w, weights[0].dtype, (n_in, n_out))
+        if not isinstance(b, np.ndarray) or b.dtype is not dtype or b.shape != (n_out,):
+            _check("biases", index, b, weights[0].dtype, (n_out,))
+        n_in = n_out

@@ -9,6 +9,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import Literal, Protocol
 
 import numpy as np
@@ -45,6 +46,14 @@ class Stopping:
 
     tol: float = 1e-4
     n_iter_no_change: float = 10
+
+    def __post_init__(self) -> None:
+        for name, lowest in (("tol", 0), ("n_iter_no_change", 1)):
+            value = getattr(self, name)
+            if not isinstance(value, Real):
+                raise TypeError(f"{name} must be a number, got {value!r}")
+            if not value >= lowest:
+                raise ValueError(f"{name} must be at least {lowest}, got {value!r}")
 
 
 @dataclass

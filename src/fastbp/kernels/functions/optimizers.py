@@ -10,6 +10,7 @@ To add an optimizer, add its class, its rule, and the class to `KINDS`.
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass
+from numbers import Real
 from typing import ClassVar, Literal, get_args
 
 import numpy as np
@@ -125,6 +126,8 @@ RULE_CODES = {name: code for code, name in enumerate(RULES)}
 
 
 def _check(name: str, value: float, *, lowest: float, highest: float, brackets: str) -> float:
+    if not isinstance(value, Real):
+        raise TypeError(f"{name} must be a number, got {value!r}")
     above = value >= lowest if brackets[0] == "[" else value > lowest
     below = value <= highest if brackets[1] == "]" else value < highest
     if not (above and below):
