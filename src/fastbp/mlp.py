@@ -3,7 +3,6 @@
 import math
 from collections.abc import Sequence
 from itertools import pairwise
-from numbers import Real
 from pathlib import Path
 from typing import Any, Self
 
@@ -12,10 +11,19 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from fastbp.kernels.functions.activations import HIDDEN
 from fastbp.kernels.functions.losses import LOSSES
-from fastbp.kernels.functions.optimizers import SGD, Adam, Optimizer
+from fastbp.kernels.functions.optimizers import Optimizer
 from fastbp.kernels.passes.loss import mean_loss
 from fastbp.network.initialization import glorot_uniform
-from fastbp.network.inputs import as_dtype, as_layer_sizes, as_samples, as_training_samples, check_count, one_of
+from fastbp.network.inputs import (
+    as_dtype,
+    as_layer_sizes,
+    as_optimizer,
+    as_samples,
+    as_training_samples,
+    check_count,
+    check_decay,
+    one_of,
+)
 from fastbp.network.optimizer_state import OptimizerState
 from fastbp.network.prediction import predict
 from fastbp.network.spec import Network, Precision, Recipe, Samples
@@ -229,7 +237,7 @@ class MLP:
         if not isinstance(stopping, Stopping | None):
             raise TypeError(f"stopping must be a Stopping or None, got {stopping!r}")
         recipe = _recipe(samples, epochs, batch_size, weight_decay, n_threads)
-        state = OptimizerState(_settings(optimizer))
+        state = OptimizerState(as_optimizer(optimizer))
         self.reset()
         self._state = state
         self._train(samples, recipe, epochs, shuffle, stopping, evaluate, verbose=verbose)
@@ -260,7 +268,7 @@ class MLP:
         samples = as_training_samples(self._network, x, y, sample_weight)
         recipe = _recipe(samples, epochs, batch_size, weight_decay, n_threads)
         if optimizer is not None or self._state is None:
-            self._state = OptimizerState(_settings(optimizer))
+            self._state = OptimizerState(as_optimizer(optimizer))
         self._train(samples, recipe, epochs, shuffle, None, None, verbose=False)
         return self
 
@@ -382,20 +390,9 @@ def _shapes(sizes: tuple[int, ...]) -> list[tuple[int, ...]]:
     return [*pairwise(sizes), *((size,) for size in sizes[1:])]
 
 
-def _settings(optimizer: Optimizer | None) -> Optimizer:
-    if optimizer is None:
-        return Adam()
-    if not isinstance(optimizer, SGD | Adam):
-        raise TypeError(f"optimizer must be SGD, Adam or AdamW (such as fastbp.Adam(0.001)), got {optimizer!r}")
-    return optimizer
-
-
 def _recipe(samples: Samples, epochs: int, batch_size: int, weight_decay: float, n_threads: int | None) -> Recipe:
     check_count("epochs", epochs)
     check_count("batch_size", batch_size)
-    if not isinstance(weight_decay, Real):
-        raise TypeError(f"weight_decay must be a number, got {weight_decay!r}")
-    if not 0 <= weight_decay < math.inf:
-        raise ValueError(f"weight_decay must be a finite number >= 0, got {weight_decay!r}")
+    check_decay(weight_decay)
     choose_threads(n_threads, 0.0, 1)  # raises if `n_threads` is invalid
     return Recipe(min(int(batch_size), samples.count), weight_decay, n_threads)

@@ -9,9 +9,19 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from fastbp.kernels.functions.losses import LOSSES
+from fastbp.kernels.functions.optimizers import SGD, Adam, Optimizer
 from fastbp.network.spec import Network, Samples
 
-__all__ = ["as_dtype", "as_layer_sizes", "as_samples", "as_training_samples", "check_count", "one_of"]
+__all__ = [
+    "as_dtype",
+    "as_layer_sizes",
+    "as_optimizer",
+    "as_samples",
+    "as_training_samples",
+    "check_count",
+    "check_decay",
+    "one_of",
+]
 
 
 def one_of(name: str, value: str, choices: Sequence[str]) -> str:
@@ -25,6 +35,23 @@ def check_count(name: str, value: int) -> None:
     """Raise ValueError unless `value` is a positive integer."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
         raise ValueError(f"{name} must be a positive integer, got {value!r}")
+
+
+def check_decay(weight_decay: float) -> None:
+    """Raise unless `weight_decay` is a finite number, 0 or more."""
+    if not isinstance(weight_decay, int | float | np.number):
+        raise TypeError(f"weight_decay must be a number, got {weight_decay!r}")
+    if not 0 <= weight_decay < math.inf:
+        raise ValueError(f"weight_decay must be a finite number >= 0, got {weight_decay!r}")
+
+
+def as_optimizer(optimizer: Optimizer | None) -> Optimizer:
+    """Return the settings of an optimizer, Adam's if there are none."""
+    if optimizer is None:
+        return Adam()
+    if not isinstance(optimizer, SGD | Adam):
+        raise TypeError(f"optimizer must be SGD, Adam or AdamW (such as fastbp.Adam(0.001)), got {optimizer!r}")
+    return optimizer
 
 
 def as_dtype(dtype: DTypeLike) -> np.dtype:

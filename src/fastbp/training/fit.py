@@ -9,7 +9,6 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from numbers import Real
 from typing import Literal, Protocol
 
 import numpy as np
@@ -50,7 +49,7 @@ class Stopping:
     def __post_init__(self) -> None:
         for name, lowest in (("tol", 0), ("n_iter_no_change", 1)):
             value = getattr(self, name)
-            if not isinstance(value, Real):
+            if not isinstance(value, int | float | np.number):
                 raise TypeError(f"{name} must be a number, got {value!r}")
             if not value >= lowest:
                 raise ValueError(f"{name} must be at least {lowest}, got {value!r}")

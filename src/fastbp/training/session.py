@@ -59,10 +59,9 @@ class Session:
         self._parameters = [*weights, *biases]
         check_parameters(network, self._parameters, ("weights", "biases"), written=True)
         self._state = state
-        self._moments: dict[str, list[np.ndarray]] = {}
-        moments = _own_moments(network, state)
+        self._moments = _own_moments(network, state)
         self.engine = Engine(network, state.optimizer.rule, samples, recipe)
-        self._pack(moments)
+        self._pack()
 
     def __enter__(self) -> Self:
         return self
@@ -80,12 +79,12 @@ class Session:
         buffers = self.engine.buffers
         return list(zip(self._state.rule.moments, (buffers.moment_1, buffers.moment_2), strict=False))
 
-    def _pack(self, moments: dict[str, list[np.ndarray]]) -> None:
+    def _pack(self) -> None:
         plan, buffers = self.engine.plan, self.engine.buffers
         pack_parameters(plan.table, self._parameters, buffers.params, plan.panel_width)
         for name, buffer in self._moment_buffers():
-            if name in moments:
-                pack_parameters(plan.table, moments[name], buffer, plan.panel_width)
+            if name in self._moments:
+                pack_parameters(plan.table, self._moments[name], buffer, plan.panel_width)
         self.engine.step_count = self._state.t
         self.engine.transpose()
 
@@ -152,5 +151,7 @@ def _own_moments(network: Network, state: OptimizerState) -> dict[str, list[np.n
 
 
 def _in_type(dtype: np.dtype, array: np.ndarray) -> np.ndarray:
-    """Return floats in another type, and anything else as it is."""
-    return array.astype(dtype) if isinstance(array, np.ndarray) and array.dtype.kind == "f" else array
+    """Return floats as an array of a type that can be written to, and anything else as it is."""
+    if not isinstance(array, np.ndarray) or array.dtype.kind != "f":
+        return array
+    return array.astype(dtype, copy=not array.flags.writeable)
