@@ -15,14 +15,14 @@ def glorot_uniform(
     """Draw the weights and biases of a network from uniform distributions.
 
     For each layer, first the matrix, then the vector, from ``U(-r, r)`` with
-    ``r = sqrt(f / (n_in + n_out))``, where ``f = 2`` if the hidden activation is logistic and 6 otherwise.
+    ``r = sqrt(f / (n_in + n_out))``, where f is the hidden activation's `glorot`: 2 for logistic, 6 for all others.
     The numbers are drawn in float64 and then cast, so that a seed gives the same network in both precisions.
 
     Parameters
     ----------
     units : list of int
         Inputs, widths of the hidden layers, outputs.
-    activation : {"identity", "logistic", "tanh", "relu"}
+    activation : str
         Hidden activation; its factor is also used for the output layer.
     rng : RandomState [read+write]
         Source of the numbers.
