@@ -1,9 +1,10 @@
 """What a training step of fastbp and of refbp holds in memory and computes, counted and measured."""
 
+from typing import Any
+
 import numpy as np
 from benchmarks import session
 from benchmarks.common import Problem, Workload, make_problem
-from benchmarks.session import SETTINGS
 
 from fastbp.compiler.target import TARGET
 from fastbp.kernels.functions.optimizers import SGD, Adam
@@ -24,6 +25,9 @@ OPTIMIZERS = {
     "adam": (Adam, ReferenceAdam),
 }
 """fastbp's and refbp's, by their names in `refbp.accounting.cost.MOMENTS`."""
+
+SETTINGS: dict[str, Any] = {"activation": "relu", "loss": "log_loss", "weight_decay": 1e-4}
+"""Those of `benchmarks.session`."""
 
 
 def cost_of(workload: Workload, dtype: str, optimizer: str = "adam") -> Cost:
@@ -54,8 +58,8 @@ def reference_peak(workload: Workload, dtype: str, optimizer: str = "adam") -> i
     batches = np.split(problem.order, STEPS)
 
     def train() -> None:
-        own = session.copied(problem)
-        run_epoch(own.weights, own.biases, OPTIMIZERS[optimizer][1](), problem.x, problem.y, batches, **SETTINGS)
+        weights, biases = ([array.copy() for array in arrays] for arrays in (problem.weights, problem.biases))
+        run_epoch(weights, biases, OPTIMIZERS[optimizer][1](), problem.x, problem.y, batches, **SETTINGS)
 
     return traced_peak(train)
 
