@@ -25,3 +25,9 @@ def open_session(
         Samples(problem.x, problem.y),
         Recipe(batch, weight_decay, threads),
     )
+
+
+def copied(problem: Problem) -> Problem:
+    """Return a problem with parameters of its own on the same data."""
+    weights, biases = ([array.copy() for array in arrays] for arrays in (problem.weights, problem.biases))
+    return problem._replace(weights=weights, biases=biases)

@@ -58,8 +58,8 @@ def reference_peak(workload: Workload, dtype: str, optimizer: str = "adam") -> i
     batches = np.split(problem.order, STEPS)
 
     def train() -> None:
-        weights, biases = ([array.copy() for array in arrays] for arrays in (problem.weights, problem.biases))
-        run_epoch(weights, biases, OPTIMIZERS[optimizer][1](), problem.x, problem.y, batches, **SETTINGS)
+        own = session.copied(problem)
+        run_epoch(own.weights, own.biases, OPTIMIZERS[optimizer][1](), problem.x, problem.y, batches, **SETTINGS)
 
     return traced_peak(train)
 
