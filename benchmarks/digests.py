@@ -14,8 +14,7 @@ import scipy.sparse
 
 from fastbp import MLP, SGD, Adam, MLPClassifier, MLPRegressor
 
-ACTIVATIONS = ("relu", "tanh", "logistic", "identity")
-SOLVERS = ("adam", "sgd", "lbfgs")
+ACTIVATIONS, SOLVERS = ("relu", "tanh", "logistic", "identity"), ("adam", "sgd", "lbfgs")
 
 
 def samples(dtype, *, sparse):
