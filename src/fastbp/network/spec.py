@@ -1,12 +1,12 @@
 """The inputs of a training, as records: the network, the samples, the recipe."""
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
 from fastbp.kernels.functions.activations import ACTIVATIONS
 from fastbp.kernels.functions.losses import LOSSES
+from fastbp.network.plan import layer_sizes
 from fastbp.network.samples import SamplesLike
 
 __all__ = ["Network", "Precision", "Recipe", "Samples"]
@@ -68,8 +68,7 @@ class Network:
         for index, w in enumerate(weights):
             if not (isinstance(w, np.ndarray) and w.ndim == 2):
                 raise TypeError(f"weights[{index}] must be a matrix, got {type(w).__name__} of shape {np.shape(w)}")
-        sizes = (weights[0].shape[0], *(w.shape[1] for w in weights))
-        return cls(sizes, activation, loss, Precision.of(weights[0].dtype))
+        return cls(layer_sizes(weights), activation, loss, Precision.of(weights[0].dtype))
 
     @property
     def output(self) -> str:
@@ -100,7 +99,7 @@ class Samples:
     y: np.ndarray
     weight: np.ndarray | None = None
 
-    @cached_property
+    @property
     def count(self) -> int:
         """Number of samples."""
         return self.x.shape[0]
