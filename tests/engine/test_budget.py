@@ -93,7 +93,7 @@ def test_a_training_that_fails_leaves_no_claim(broken, monkeypatch, problem):
 
 
 def test_trainings_side_by_side_share_and_leave_nothing(rng, monkeypatch):
-    monkeypatch.setattr(budget, "_FLOPS_PER_THREAD", 1.0)
+    monkeypatch.setattr(budget, "FLOPS_PER_THREAD", 1.0)
     problem = make_problem(rng, (10, 30, 3), n=200, batch_size=200)
     workers = []
     with ExitStack() as stack:

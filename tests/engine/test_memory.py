@@ -46,7 +46,7 @@ def test_an_error_and_a_large_piece_leave_nothing():
     with pytest.raises(ZeroDivisionError), workspace(1000, FLOAT64):
         _ = 1 // 0
     assert not vars(fastbp.kernels.memory._local)
-    address(fastbp.kernels.memory._MOST_BYTES_KEPT // 8 + 1)
+    address(fastbp.kernels.memory.MOST_BYTES_KEPT // 8 + 1)
     assert not vars(fastbp.kernels.memory._local)
     address(1000)
     assert vars(fastbp.kernels.memory._local).keys() == {"d"}

@@ -5,7 +5,7 @@ import pytest
 
 import refbp
 from fastbp.compiler.target import TARGET
-from fastbp.network.plan import MOST_ROWS
+from fastbp.compiler.tuning import MOST_ROWS
 from fastbp.threads.pool import count_open
 from fastbp.training.objective import Objective
 from support.bounds import check_reference

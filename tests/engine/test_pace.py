@@ -2,7 +2,8 @@
 
 import pytest
 
-from fastbp.training.pace import SLICE_SECONDS, Pace
+from fastbp.compiler.tuning import SLICE_SECONDS
+from fastbp.training.pace import Pace
 
 
 def run(pace, cost, seconds):

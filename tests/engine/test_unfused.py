@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from fastbp.compiler.target import TARGET
+from fastbp.compiler.tuning import MOST_ROWS
 from fastbp.kernels.functions.optimizers import RULE_CODES
 from fastbp.kernels.passes.step import update_weights
 from fastbp.network.packing import pack_parameters, unpack_parameters
-from fastbp.network.plan import MOST_ROWS
 from fastbp.network.spec import Recipe
 from fastbp.training.engine import Engine
 from support.lattice import DTYPES, panel_width

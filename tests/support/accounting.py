@@ -7,9 +7,9 @@ from benchmarks import session
 from benchmarks.common import Problem, Workload, make_problem
 
 from fastbp.compiler.target import TARGET
+from fastbp.compiler.tuning import MOST_ROWS
 from fastbp.kernels.functions.optimizers import SGD, Adam
 from fastbp.kernels.vectors.types import lanes
-from fastbp.network.plan import MOST_ROWS
 from fastbp.training.session import Session
 from refbp import Adam as ReferenceAdam
 from refbp import graph

@@ -6,11 +6,11 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from fastbp.compiler.tuning import MOST_BYTES_KEPT
+
 __all__ = ["addressable", "aligned_zeros", "workspace"]
 
 _ALIGNMENT = 64  # a cache line, and the widest vector
-# Products that need more take so long that the cost of fresh pages is negligible.
-_MOST_BYTES_KEPT = 1 << 25
 
 _local = threading.local()
 
@@ -33,7 +33,7 @@ def workspace(size: int, dtype: np.dtype) -> Iterator[np.ndarray]:
     if kept is None or kept.size < size:
         kept = aligned_zeros(size, dtype)
     yield kept[:size]
-    if kept.nbytes <= _MOST_BYTES_KEPT:
+    if kept.nbytes <= MOST_BYTES_KEPT:
         setattr(_local, dtype.char, kept)
 
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 import numpy as np
 
 from fastbp.compiler.jit import inner, jit
+from fastbp.compiler.tuning import SHARES_SPINS
 from fastbp.kernels.vectors.atomics import atomic_add, atomic_load, atomic_store, pause
 from fastbp.kernels.vectors.simd import get, pointer
 from fastbp.threads.cpus import allowed_cpus
@@ -27,9 +28,6 @@ WORKING = 16  # number of threads that may hold a share
 STOPPED = 32  # set if the remaining shares were cancelled
 COUNT = 48  # number of shares
 BOUNDS = 49  # where each share begins, and where the last one ends
-
-# Polls before the caller yields its core: about a tenth of a millisecond.
-_SPINS = 4_000
 
 
 def share_count(units: int, each: int, threads: int) -> int:
@@ -123,5 +121,5 @@ def _close(table):
     looks = 0
     # Threads register before they take a share, and none is left to take.
     while atomic_load(places, WORKING) != 0:
-        pause(looks, _SPINS)
+        pause(looks, SHARES_SPINS)
         looks += 1

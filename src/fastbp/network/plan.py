@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fastbp.compiler.target import TARGET
+from fastbp.compiler.tuning import MOST_ROWS, TRAINING_BLOCK_BYTES, TRAINING_KC, TRAINING_LEAST_ROWS
 from fastbp.kernels.functions.activations import ACTIVATIONS, CODES
 from fastbp.kernels.passes.layout import (
     ACTIVATION,
@@ -27,13 +28,7 @@ from fastbp.kernels.passes.output import output_scratch
 from fastbp.kernels.passes.views import NetworkView
 from fastbp.kernels.vectors.types import lanes
 
-__all__ = ["MOST_ROWS", "Plan", "layer_sizes", "make_plan", "make_view", "step_flops", "tile_bounds"]
-
-
-# Most rows of a block. The gradient of a larger minibatch is summed over blocks, so that neither the workspace nor the
-# rounding errors of float32 grow with the minibatch, and a panel of deltas stays in L2. The gradient is written to
-# memory and read back for each block, which is a small part of the time that so many rows take.
-MOST_ROWS = 2048
+__all__ = ["Plan", "layer_sizes", "make_plan", "make_view", "step_flops", "tile_bounds"]
 
 
 class Plan(NamedTuple):
@@ -88,7 +83,7 @@ def _row_chunk(sizes: tuple[int, ...], itemsize: int) -> int:
     With fewer rows the weights are re-read too often: every network measured was slower.
     """
     row_bytes = 2 * sum(sizes) * itemsize
-    return int(np.clip(_round_up((1 << 19) // row_bytes, 4 * TARGET.mr), 128, MOST_ROWS))
+    return int(np.clip(_round_up(TRAINING_BLOCK_BYTES // row_bytes, 4 * TARGET.mr), TRAINING_LEAST_ROWS, MOST_ROWS))
 
 
 def make_plan(
@@ -155,7 +150,7 @@ def make_plan(
         int(workspace),
         output_scratch(layer_sizes[-1], width),
         int(tiles),
-        kc=144 // width * width,
+        kc=TRAINING_KC // width * width,
         row_chunk=_row_chunk(layer_sizes[1:] if sparse else layer_sizes, np.dtype(dtype).itemsize),
     )
 

@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from fastbp.compiler.target import TARGET
+from fastbp.compiler.tuning import FEW_ROWS, PREDICTION_SHARES
 from fastbp.kernels.functions.activations import ACTIVATIONS, CODES
 from fastbp.kernels.memory import addressable, aligned_zeros
 from fastbp.kernels.passes.few import address, few_rows_workspace, predict_few_rows
@@ -19,11 +20,6 @@ from fastbp.threads.budget import choose_threads
 
 __all__ = ["NonFiniteError", "finds_non_finite", "predict"]
 
-# Up to this many rows, packing the weights costs more than it saves.
-_FEW = 32
-# Shares of the rows for each thread, if there are enough chunks.
-_SHARES = 8
-
 
 class NonFiniteError(ValueError):
     """The samples contain NaN or infinity."""
@@ -32,7 +28,7 @@ class NonFiniteError(ValueError):
 def finds_non_finite(x: SamplesLike, dtype: np.dtype) -> bool:
     """Whether prediction in `dtype` can check that `x` is finite along the way, at almost no cost."""
     # Validation in the estimators returns an array of exactly this type unchanged.
-    if type(x) is not np.ndarray or x.dtype != dtype or x.ndim != 2 or len(x) <= _FEW or not x.flags.aligned:
+    if type(x) is not np.ndarray or x.dtype != dtype or x.ndim != 2 or len(x) <= FEW_ROWS or not x.flags.aligned:
         return False
     return x.strides[1] == x.itemsize and x.strides[0] % x.itemsize == 0
 
@@ -84,14 +80,14 @@ def predict(
     n = x.shape[0]
     if not isinstance(x, SparseRows):
         x = addressable(x, dtype)
-    elif n <= _FEW:
+    elif n <= FEW_ROWS:
         x, weights = _occupied_columns(x, weights)
     sizes = layer_sizes(weights)
     result = np.empty((n, sizes[-1]), dtype=dtype)
     flops = step_flops(sizes, n) / 3
     threads = choose_threads(n_threads, flops, math.ceil(n / TARGET.mr))
     in_place = all(p.flags.c_contiguous and p.flags.aligned for p in (*weights, *biases))
-    if n <= _FEW and in_place and isinstance(x, np.ndarray):
+    if n <= FEW_ROWS and in_place and isinstance(x, np.ndarray):
         _predict_few(weights, biases, x, sizes, activation, output, result)
     else:
         done = _predict_many(weights, biases, x, sizes, activation, output, threads, result, only_finite)
@@ -157,4 +153,4 @@ def _predict_many(
         workspace, scratch = aligned_zeros(plan.workspace, dtype), aligned_zeros(plan.scratch, dtype)
         predict_shares(network, params, workspace, scratch, *dense, samples, order, result, shares, only_finite)
 
-    return run_shares(work, n_chunks, _SHARES, threads, (x,))
+    return run_shares(work, n_chunks, PREDICTION_SHARES, threads, (x,))

@@ -9,12 +9,11 @@ import math
 import os
 from numbers import Integral
 
+from fastbp.compiler.tuning import FLOPS_PER_THREAD
 from fastbp.threads.cpus import allowed_cpus, thread_limit
 
 __all__ = ["Claim", "choose_threads"]
 
-# Work that justifies another thread: about ten microseconds of multiply-adds, ten times the cost of a barrier.
-_FLOPS_PER_THREAD = 1_000_000.0
 # More threads than this are useless, unless there are more CPUs.
 _MOST_THREADS = 64
 
@@ -33,7 +32,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def _useful(flops: float, most: int) -> int:
-    return max(1, min(most, math.ceil(flops / _FLOPS_PER_THREAD)))
+    return max(1, min(most, math.ceil(flops / FLOPS_PER_THREAD)))
 
 
 def _asked(n_threads: int) -> int:

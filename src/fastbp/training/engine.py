@@ -14,6 +14,7 @@ from typing import NamedTuple, Self
 import numpy as np
 
 from fastbp.compiler.target import TARGET
+from fastbp.compiler.tuning import BARRIER_SPINS, MOST_FLOPS_ALONE, SLICE_SECONDS, SLOW_FLOPS_PER_SECOND
 from fastbp.kernels.functions.losses import LOSS_CODES, LOSSES, ONE_HOT_LOG_LOSS
 from fastbp.kernels.functions.optimizers import RULE_CODES, RULES
 from fastbp.kernels.memory import aligned_zeros
@@ -35,14 +36,9 @@ from fastbp.network.spec import Network, Recipe, Samples
 from fastbp.threads.budget import Claim
 from fastbp.threads.cpus import allowed_cpus
 from fastbp.threads.pool import Call, submit
-from fastbp.training.pace import SLICE_SECONDS, Pace
+from fastbp.training.pace import Pace
 
 __all__ = ["Engine", "Team"]
-
-# A low estimate of a core's speed: tells whether a minibatch may take longer than a slice, before any has been timed.
-_SLOW_FLOPS_PER_SECOND = 2e10
-# Minibatches with more work than this are always faster on several threads, on whatever cores these run.
-_MOST_FLOPS_ALONE = 1e8
 
 
 def _targets(loss: str, y: np.ndarray, dtype: np.dtype) -> tuple[int, np.ndarray]:
@@ -75,7 +71,7 @@ class Team(NamedTuple):
 
 def _make_team(plan: Plan, n_threads: int) -> Team:
     control = np.zeros(CONTROL_SIZE, dtype=np.int64)
-    control[SPINS] = 0 if n_threads > allowed_cpus() else 2000
+    control[SPINS] = 0 if n_threads > allowed_cpus() else BARRIER_SPINS
     return Team(tile_bounds(plan, n_threads), control)
 
 
@@ -136,9 +132,9 @@ class Engine:
             np.empty(0) if weight is None else np.ascontiguousarray(weight, dtype=np.float64),
             np.arange(self._n),
         )
-        self._pace = Pace(may_change=recipe.n_threads is None and self._n_threads > 1 and flops < _MOST_FLOPS_ALONE)
+        self._pace = Pace(may_change=recipe.n_threads is None and self._n_threads > 1 and flops < MOST_FLOPS_ALONE)
         # A minibatch that takes longer than a slice must not block the calling thread, which receives Ctrl-C.
-        self._long_steps = flops / _SLOW_FLOPS_PER_SECOND / self._n_threads > SLICE_SECONDS
+        self._long_steps = flops / SLOW_FLOPS_PER_SECOND / self._n_threads > SLICE_SECONDS
         # Compile the kernel before the workers need it, by running a slice without minibatches. Workers are started
         # when there is work, inside the with-block: an error before that leaves no thread behind.
         self._call(self._alone, 0)

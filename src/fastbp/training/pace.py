@@ -2,12 +2,9 @@
 
 import math
 
-__all__ = ["SLICE_SECONDS", "Pace"]
+from fastbp.compiler.tuning import SLICE_SECONDS, TRIAL_AFTER, TRIAL_SECONDS, TRIAL_SLICES
 
-# Seconds that compiled code may run before Python looks for signals.
-SLICE_SECONDS = 0.04
-# Seconds before the trial, number of its slices (alternately on all threads and on one), and seconds of each slice.
-_TRIAL_AFTER, _TRIAL_SLICES, _TRIAL_SECONDS = 0.01, 12, 0.0005
+__all__ = ["Pace"]
 
 
 class Pace:
@@ -33,8 +30,8 @@ class Pace:
     def __init__(self, *, may_change: bool) -> None:
         self.steps = 1
         self.alone = False
-        self._trials_left = _TRIAL_SLICES if may_change else 0
-        self._seconds_left = _TRIAL_AFTER
+        self._trials_left = TRIAL_SLICES if may_change else 0
+        self._seconds_left = TRIAL_AFTER
         self._best = {False: math.inf, True: math.inf}
 
     @property
@@ -51,5 +48,5 @@ class Pace:
             self._best[self.alone] = min(cost, self._best[self.alone])
             self._trials_left -= 1
             self.alone = not self.alone if self._trials_left > 0 else self._best[True] < self._best[False]
-        longest = _TRIAL_SECONDS if due and self._trials_left > 0 else SLICE_SECONDS
+        longest = TRIAL_SECONDS if due and self._trials_left > 0 else SLICE_SECONDS
         self.steps = max(1, min(2 * self.steps, int(longest / cost)))

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fastbp.compiler.jit import inner, jit
+from fastbp.compiler.tuning import BACKWARD_KC, BACKWARD_ROWS, BACKWARD_SHARES
 from fastbp.kernels.functions.optimizers import RULE_CODES
 from fastbp.kernels.memory import workspace
 from fastbp.kernels.shares import begin_shares, end_shares, next_share, run_shares
@@ -26,9 +27,6 @@ from fastbp.threads.budget import choose_threads
 __all__ = ["run_phases", "scalars_of_step"]
 
 STORE = RULE_CODES["store"]
-_CHUNK = 192  # rows whose share of dx is in cache at a time
-_KC = 192
-_SHARES = 2  # of a phase for each thread
 
 
 class _Shape(NamedTuple):
@@ -98,8 +96,8 @@ def _rows(shape, operands, panels, scratch, dx, stride, first, end, activation, 
     x, dz = pointer(panels.x), pointer(panels.dz)
     x_source, dz_source = address_pointer(operands.x, like), address_pointer(operands.dz, like)
     (x_row, x_column), (dz_row, dz_column) = operands.x_strides, operands.dz_strides
-    for row in range(first, end, _CHUNK):
-        count = min(_CHUNK, end - row)
+    for row in range(first, end, BACKWARD_ROWS):
+        count = min(BACKWARD_ROWS, end - row)
         place = row * width
         pack_rows(count, shape.n_in, x_source, row * x_row, x_row, x_column, at(x, place), stride)
         pack_rows(count, shape.n_out, dz_source, row * dz_row, dz_row, dz_column, at(dz, place), stride)
@@ -227,7 +225,7 @@ def run_phases(
     dtype = dz.dtype
     shape = _Shape(x.shape[0], *w.shape)
     width = NV * lanes(dtype)
-    kc = max(_KC // width, 1) * width
+    kc = max(BACKWARD_KC // width, 1) * width
     row_tiles, in_tiles = math.ceil(shape.rows / MR), math.ceil(shape.n_in / MR) + 1
     in_panels, out_panels = math.ceil(shape.n_in / width), math.ceil(shape.n_out / width)
     stride = (row_tiles * MR + 1) * width
@@ -235,7 +233,7 @@ def run_phases(
     targets = _Targets(*(0 if array is None else array.ctypes.data for array in updated))
     flops = 4.0 * shape.rows * shape.n_in * shape.n_out
     count = choose_threads(n_threads, flops, max(row_tiles, in_tiles))
-    each_scratch = max(4 * MR, _CHUNK + MR) * width
+    each_scratch = max(4 * MR, BACKWARD_ROWS + MR) * width
     sizes = [out_panels * stride, in_panels * stride, in_panels * shape.n_out * width, *[each_scratch] * count]
     out = dx.ctypes.data
 
@@ -253,4 +251,4 @@ def run_phases(
             _tile_phase(shape, panels, targets, scratch[thread], stride, shares, step, moments)
 
         for phase, units in ((transpose, in_panels), (rows, row_tiles), (tiles, in_tiles)):
-            run_shares(phase, units, _SHARES, count, (dz, x, w, dx, *updated))
+            run_shares(phase, units, BACKWARD_SHARES, count, (dz, x, w, dx, *updated))

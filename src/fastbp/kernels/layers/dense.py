@@ -9,6 +9,7 @@ import math
 import numpy as np
 
 from fastbp.compiler.jit import inner, jit
+from fastbp.compiler.tuning import DENSE_BLOCK_BYTES, DENSE_GROUP_BYTES, DENSE_KC, DENSE_MC, DENSE_SHARES
 from fastbp.kernels.functions.activations import ACTIVATIONS, CODES, ELEMENTWISE
 from fastbp.kernels.layers.arguments import check_disjoint, check_matrix, check_output, check_vector
 from fastbp.kernels.layers.small import small_matmul
@@ -23,16 +24,6 @@ from fastbp.kernels.vectors.types import lanes
 from fastbp.threads.budget import choose_threads
 
 __all__ = ["linear", "matmul"]
-
-# Rows of x processed at a time (MC): as many as fill a quarter of an L2 of 2 MB, but enough to be worth re-reading the
-# panels of w. Panels of w packed at a time: packing a single one would read short pieces, a page or more apart. And
-# the block of the sum (KC, rounded down to whole panels).
-_BLOCK_BYTES = 1 << 19
-_MC = 192
-_GROUP_BYTES = 1 << 20
-_KC = 528
-# Shares of the panels of w for each thread, where there are few rows.
-_SHARES = 2
 
 IDENTITY = CODES["identity"]
 
@@ -143,16 +134,16 @@ def _linear(
     n = w.shape[1]
     dtype = x.dtype
     width = NV * lanes(dtype)
-    kc = max(_KC // width, 1) * width
+    kc = max(DENSE_KC // width, 1) * width
     w_panels = math.ceil(n / width)
     row_tiles = math.ceil(m / MR)
     flops = 2.0 * m * k * n
     count = choose_threads(threads, flops, max(row_tiles, w_panels))
     by_rows = row_tiles >= 4 * count or row_tiles >= w_panels
-    mc = min(max(_MC, _BLOCK_BYTES // (k * dtype.itemsize) // MR * MR), row_tiles * MR)
-    group = min(max(1, _GROUP_BYTES // (k * width * dtype.itemsize)), w_panels)
+    mc = min(max(DENSE_MC, DENSE_BLOCK_BYTES // (k * dtype.itemsize) // MR * MR), row_tiles * MR)
+    group = min(max(1, DENSE_GROUP_BYTES // (k * width * dtype.itemsize)), w_panels)
     # With fewer rows than mc at a time, re-reading the panels of w from memory would dominate.
-    each = math.ceil(m / (count * mc)) if by_rows else _SHARES
+    each = math.ceil(m / (count * mc)) if by_rows else DENSE_SHARES
     keep = each > 1 if by_rows else m > mc
     units = row_tiles if by_rows else w_panels
     kept = w_panels if by_rows else math.ceil(w_panels / share_count(units, each, count))

@@ -8,14 +8,13 @@ compiled code directly, and the tiles read and write them in place.
 import numpy as np
 
 from fastbp.compiler.jit import inner, jit
+from fastbp.compiler.tuning import SMALL_PRODUCT
 from fastbp.kernels.tiles.gemm import panel_count, panel_vectors
 from fastbp.kernels.tiles.microkernel import MR, gemm_tile_in_place, panel_width
 from fastbp.kernels.vectors.simd import address_of, at, first_lanes, lanes_of, pointer
 
 __all__ = ["small_matmul"]
 
-# Multiply-adds up to which packing does not pay.
-_MOST = 1 << 20
 _FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 _ndarray = np.ndarray
 
@@ -34,7 +33,12 @@ def _multiply(a, b, out):
     """
     rows, k = a.shape
     columns = b.shape[1]
-    if b.shape[0] != k or out.shape[0] != rows or out.shape[1] != columns or not 0 < rows * k * columns <= _MOST:
+    if (
+        b.shape[0] != k
+        or out.shape[0] != rows
+        or out.shape[1] != columns
+        or not 0 < rows * k * columns <= SMALL_PRODUCT
+    ):
         return False
     x, w, z = pointer(a), pointer(b), pointer(out)
     if _overlap(z, rows * columns, x, rows * k) or _overlap(z, rows * columns, w, k * columns):

@@ -5,6 +5,7 @@ work: every weight is used once.
 """
 
 from fastbp.compiler.jit import inner, jit
+from fastbp.compiler.tuning import ROWS_OF_A_TILE
 from fastbp.kernels.functions.activations import CODES
 from fastbp.kernels.passes.output import output_scratch, softmax_rows
 from fastbp.kernels.tiles.epilogue import bias_activation_panel
@@ -30,8 +31,6 @@ from fastbp.kernels.vectors.simd import (
 __all__ = ["address", "few_rows_workspace", "predict_few_rows"]
 
 SOFTMAX = CODES["softmax"]
-# A tile takes equally long for one row and for MR rows, and about as long as this many rows one by one.
-ROWS_OF_A_TILE = 3
 
 
 @jit

@@ -1,6 +1,7 @@
 """Forward pass of many rows, a chunk at a time."""
 
 from fastbp.compiler.jit import inner, jit
+from fastbp.compiler.tuning import FETCHED_TILES
 from fastbp.kernels.functions.activations import CODES
 from fastbp.kernels.passes.layout import ACTIVATION, BIAS_ROW, DZ, N_IN, N_OUT, W_ROWS, H, W, entry
 from fastbp.kernels.passes.output import softmax_rows
@@ -30,8 +31,6 @@ from fastbp.kernels.vectors.simd import (
 __all__ = ["predict_shares"]
 
 SOFTMAX = CODES["softmax"]
-# How many rows ahead of the computation rows of x are fetched from memory.
-FETCHED_AHEAD = 4 * MR
 
 
 @inner
@@ -88,7 +87,7 @@ def _first_layer(net, weights, work, x, x_row, rows, following):
                 prefetch_share(at(w_block, block * width), block * width, tile, tiles)
                 a, count = at(x, row * x_row + k0), min(MR, rows - row)
                 if panel == 0:
-                    first = row + FETCHED_AHEAD
+                    first = row + FETCHED_TILES * MR
                     _fetch_rows(block, at(x, k0), x_row, first, min(first + MR, rows + following))
                     finite &= _all_finite(block, a, x_row, count)
                 gemm_tile_rows(parts, block, a, x_row, count, w_block, at(z, row * width), k0 > 0)

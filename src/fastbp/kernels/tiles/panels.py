@@ -6,6 +6,7 @@ vectors; products read no other padding.
 """
 
 from fastbp.compiler.jit import inner, jit
+from fastbp.compiler.tuning import PREFETCHED_LINES
 from fastbp.kernels.tiles.gemm import panel_count, panel_vectors
 from fastbp.kernels.tiles.microkernel import NV, panel_width
 from fastbp.kernels.vectors.precision import load_like, load_where_like
@@ -25,9 +26,6 @@ from fastbp.kernels.vectors.simd import (
 )
 
 __all__ = ["gather_rows", "pack_array", "pack_rows", "prefetch_rows", "unpack_array", "unpack_rows"]
-
-# Cache lines to prefetch per row; the hardware prefetcher continues longer rows by itself.
-PREFETCHED_LINES = 8
 
 
 @inner

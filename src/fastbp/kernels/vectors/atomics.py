@@ -8,6 +8,7 @@ from numba.extending import intrinsic
 
 from fastbp.compiler.jit import inner
 from fastbp.compiler.target import IS_X86
+from fastbp.compiler.tuning import YIELDS
 from fastbp.kernels.vectors.types import INT64, emit_address, emit_call
 
 __all__ = ["atomic_add", "atomic_load", "atomic_store", "nap", "pause"]
@@ -77,10 +78,6 @@ else:
         _usleep(100)
 
 
-# Number of polls at which a waiting thread yields its core.
-_YIELDS = 2_000
-
-
 @inner
 def pause(looks, spins):
     """Wait for a moment before the next poll, after `looks` polls.
@@ -89,7 +86,7 @@ def pause(looks, spins):
     """
     if looks < spins:
         spin_hint()
-    elif looks < spins + _YIELDS:
+    elif looks < spins + YIELDS:
         _yield()
     else:
         nap()
