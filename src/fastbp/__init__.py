@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from fastbp.kernels.functions.optimizers import SGD, Adam, AdamW
     from fastbp.mlp import MLP
     from fastbp.patching import get_patch_names, patch_sklearn, sklearn_is_patched, unpatch_sklearn
+    from fastbp.tabular.files import load_model
     from fastbp.training.fit import EpochReport, History, Stopping, watch
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "__version__",
     "get_patch_names",
     "kernels",
+    "load_model",
     "patch_sklearn",
     "sklearn_is_patched",
     "unpatch_sklearn",
@@ -45,6 +47,7 @@ _HOMES = {
     "MLPRegressor": "fastbp.estimators",
     "Stopping": "fastbp.training.fit",
     "get_patch_names": "fastbp.patching",
+    "load_model": "fastbp.tabular.files",
     "patch_sklearn": "fastbp.patching",
     "sklearn_is_patched": "fastbp.patching",
     "unpatch_sklearn": "fastbp.patching",
@@ -62,7 +65,10 @@ def __getattr__(name: str) -> Any:
     try:
         value = getattr(import_module(_HOMES[name]), name)
     except ModuleNotFoundError as error:
-        if error.name is None or error.name.partition(".")[0] != "sklearn":
+        missing = (error.name or "").partition(".")[0]
+        if name == "load_model" and missing != "fastbp":
+            raise ImportError(f'fastbp.load_model needs {missing}: pip install "fastbp[cli]"') from error
+        if missing != "sklearn":
             raise
         raise ImportError(f'fastbp.{name} needs scikit-learn: pip install "fastbp[sklearn]"') from error
     globals()[name] = value

@@ -1,5 +1,10 @@
 """Small tables, and ways to run the command line on them."""
 
+import shlex
+import signal
+import subprocess
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -27,21 +32,58 @@ def run_fast(run):
 
 @pytest.fixture
 def refused(run, tmp_path):
-    """Return a function that runs a command that must fail politely, and gives back its one line."""
+    """Return a function that runs a command that must fail politely, and gives back the line that says why."""
 
     def check(*args):
         before = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
         result = run(*args)
         after = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
-        assert result.exit_code == 2, result.output
+        assert result.exit_code == 2, (result.output, result.exception)
         assert isinstance(result.exception, SystemExit), result.exception
-        assert result.stderr.startswith("fastbp: error: ")
-        assert result.stderr.count("\n") == 1
-        assert result.stderr.endswith("\n")
+        assert result.stdout == ""
+        *others, line = result.stderr.splitlines(keepends=True)
+        assert line.startswith("fastbp: error: ")
+        assert line.endswith("\n")
+        assert not any("error" in other for other in others)
         assert after == before
-        return result.stderr
+        return line
 
     return check
+
+
+@pytest.fixture
+def succeeded():
+    """Return a function that checks that a command went well; what it printed has no control sequences."""
+
+    def check(result):
+        assert result.exit_code == 0, (result.output, result.exception)
+        assert "\x1b" not in result.output
+        return result
+
+    return check
+
+
+@pytest.fixture
+def process(tmp_path):
+    """Return a function that runs the program in a new process, in the folder of the test.
+
+    `before` is Python that runs first, `shell` what a shell adds behind the command.
+    """
+
+    def run_process(*args, before="", shell=""):
+        code = f"{before}\nfrom fastbp.cli import main; main()"
+        command = shlex.join([sys.executable, "-c", code, *map(str, args)])
+        return subprocess.run(
+            ["bash", "-o", "pipefail", "-c", f"{command} {shell}"],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=tmp_path,
+            # A shell's background job ignores SIGINT, and so does what it starts.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        )
+
+    return run_process
 
 
 @pytest.fixture

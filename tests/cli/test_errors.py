@@ -12,10 +12,11 @@ import skops.io
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from fastbp.cli._columns import Column
-from fastbp.cli._model import Model
-from fastbp.cli._persist import save_model
-from fastbp.cli._target import Target
+from fastbp.tabular.columns import Column
+from fastbp.tabular.files import save_model
+from fastbp.tabular.model import Model
+from fastbp.tabular.options import ReadOptions
+from fastbp.tabular.target import Target
 
 
 @pytest.fixture
@@ -31,13 +32,13 @@ def model(run_fast, table, tmp_path):
         (["--bogus"], "No such option"),
         (["bogus"], "No such command 'bogus'"),
         (["train"], "Missing argument 'TABLE'"),
-        (["train", "mixed.csv"], "Missing option '--target'"),
+        (["train", "mixed.csv"], "If it is 'label', add: --target label"),
         (["train", "none.csv", "--target", "y"], "there is no file 'none.csv'"),
-        (["train", "mixed.xlsx", "--target", "y"], "must end in .csv"),
+        (["train", "mixed.doc", "--target", "y"], "must end in .csv"),
         (["train", "mixed.csv", "--target", "Lable"], "did you mean 'label'?"),
         (["train", "mixed.csv", "--target", "zzz"], "it has 'width', 'height'"),
         (["train", "mixed.csv", "--target", "label", "--ignore", "prize"], "did you mean 'price'?"),
-        (["train", "mixed.csv", "--target", "label", "--ignore", "label"], "cannot be given to --ignore"),
+        (["train", "mixed.csv", "--target", "label", "--ignore", "label"], "cannot be given to an option of columns"),
         (["train", "mixed.csv", "--target", "label", "--hidden", "8,x"], "--hidden '8,x'"),
         (["train", "mixed.csv", "--target", "label", "--hidden", "0"], "--hidden '0'"),
         (["train", "mixed.csv", "--target", "label", "--hidden", ""], "--hidden ''"),
@@ -64,8 +65,8 @@ def test_wrong_arguments_are_explained(refused, table, arguments, message):
     [
         ("", "is empty"),
         ("a,y\n", "no rows"),
-        ("a,y\n1,2\n1,2,3\n", "Expected 2 fields in line 3, saw 3"),
-        ("a,y\n1,2\n1\n", "expected 2 fields in line 3, saw 1"),
+        ("a,y\n1,2\n1,2,3\n", "line 3: expected 2 fields, found 3"),
+        ("a,y\n1,2\n1\n", "line 3: expected 2 fields, found 1"),
         ("a,y\n1,x\n2,z\n", "too few"),
         ("y\n1\n2\n3\n1\n2\n", "no column is left to learn from"),
         ("a,y,y\n1,2,3\n", "'y' occurs more than once"),
@@ -188,7 +189,7 @@ def rewrite_description(path, change):
     ("change", "message"),
     [
         (lambda d: d | {"format": 99}, "its format is 99"),
-        (lambda d: d | {"columns": [{"name": "a", "kind": "alien"}]}, "unknown kinds"),
+        (lambda d: d | {"columns": [d["columns"][0] | {"kind": "alien"}]}, "unknown kinds"),
         (lambda d: d | {"target": {"name": "y"}}, "not a readable fastbp model"),
         (lambda d: [], "not a readable fastbp model"),
     ],
@@ -200,7 +201,7 @@ def test_a_wrong_description_is_refused(refused, model, change, message):
 
 def test_other_versions_are_mentioned(run, model):
     rewrite_description(model, lambda d: d | {"versions": d["versions"] | {"scikit-learn": "0.1"}})
-    assert "written with scikit-learn 0.1, installed is" in run("predict", "model.skops", "mixed.csv").stdout
+    assert "written with scikit-learn 0.1, installed is" in run("predict", "model.skops", "mixed.csv").stderr
 
 
 def harmless(x):
@@ -211,7 +212,7 @@ def harmless(x):
 def test_a_file_that_asks_for_other_code_is_refused(refused, table, tmp_path):
     pipeline = Pipeline([("columns", FunctionTransformer(harmless)), ("cast", "passthrough"), ("model", "passthrough")])
     target = Target("y", "regression", "number")
-    save_model(tmp_path / "evil.skops", Model(pipeline, target, [Column("width", "number")], [], 0.0))
+    save_model(tmp_path / "evil.skops", Model(pipeline, target, [Column("width", "number")], [], 0.0, ReadOptions()))
     line = refused("predict", "evil.skops", table)
     assert "is refused" in line
     assert "harmless" in line
@@ -222,5 +223,5 @@ def test_another_skops_file_is_refused(refused, table, tmp_path, thing):
     skops.io.dump(thing, tmp_path / "other.skops")
     assert "it has no fastbp.json" in refused("predict", "other.skops", table)
     with zipfile.ZipFile(tmp_path / "other.skops", "a") as file:
-        file.writestr("fastbp.json", json.dumps({"format": 1}))
+        file.writestr("fastbp.json", json.dumps({"format": 2}))
     assert "another kind of object" in refused("predict", "other.skops", table)

@@ -24,7 +24,8 @@ def test_a_missing_library_is_named(make, monkeypatch, tmp_path, call):
         if loaded.partition(".")[0] == name:
             monkeypatch.delitem(sys.modules, loaded)
     monkeypatch.setitem(sys.modules, name, None)
-    with pytest.raises(ImportError, match=rf'^this needs {name}[\w.]*: pip install "fastbp\[interop\]"$'):
+    extra = "files" if name == "safetensors" else "interop"
+    with pytest.raises(ImportError, match=rf'^this needs {name}[\w.]*: pip install "fastbp\[{extra}\]"$'):
         CALLS[call](make("regression"), tmp_path / "model")
 
 

@@ -1,7 +1,13 @@
-"""Where the commands print: one rich console, plain text when the output is not a terminal."""
+"""Where the commands print: results on stdout, all else on stderr."""
 
+import io
+import json
+import math
 import sys
+from collections.abc import Mapping
+from typing import IO, Any, cast
 
+import numpy as np
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
@@ -12,21 +18,136 @@ from fastbp.cli._errors import printable
 WIDTH_OF_A_FILE = 100
 
 
+class GuardedStream(io.TextIOBase):
+    """A standard stream that may be closed or full: what cannot be written is dropped.
+
+    Nothing that happens to the report may cost a model or change the exit status of finished work.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        # None if the stream was closed at the start. Not looked up again: a progress bar replaces it for a while.
+        self._stream: IO[str] | None = getattr(sys, name)
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        """The encoding of the stream."""
+        return getattr(self._stream, "encoding", None) or "utf-8"
+
+    def isatty(self) -> bool:
+        """Whether the stream is a terminal."""
+        return self._stream is not None and self._stream.isatty()
+
+    def fileno(self) -> int:
+        """Return the number of the stream."""
+        if self._stream is None:
+            raise io.UnsupportedOperation("fileno")
+        return self._stream.fileno()
+
+    def write(self, text: str) -> int:
+        """Write a text, or drop it."""
+        self._attempt(lambda stream: stream.write(text))
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush the stream, or drop what it holds."""
+        self._attempt(lambda stream: stream.flush())
+
+    def _attempt(self, act: Any) -> None:
+        if self._stream is None:
+            return
+        try:
+            act(self._stream)
+        except (OSError, ValueError):
+            # Python would try once more when it exits, and change the exit status.
+            self._stream = None
+            setattr(sys, self._name, io.StringIO())
+
+
+class Screen:
+    """What a command shows.
+
+    Parameters
+    ----------
+    quiet : bool
+        Only results and errors.
+    as_json : bool
+        Results as one JSON object.
+
+    Attributes
+    ----------
+    progress : rich.console.Console
+        On stderr.
+    notes : list of str
+        What was done with the data and might surprise.
+    """
+
+    def __init__(self, *, quiet: bool = False, as_json: bool = False) -> None:
+        self.quiet = quiet
+        self.as_json = as_json
+        self.progress = _console("stderr", quiet=quiet)
+        self._results = _console("stdout", quiet=as_json)
+        self.notes: list[str] = []
+
+    def say(self, text: str, style: str | None = None) -> None:
+        """Print a line about what is being done."""
+        say(self.progress, text, style)
+
+    def note(self, *notes: str) -> None:
+        """Print what was done with the data and might surprise."""
+        self.notes += notes
+        for text in notes:
+            say(self.progress, f"note: {text}", style="yellow")
+
+    def table(self, title: str, table: Table) -> None:
+        """Print a table that is no result."""
+        show_table(self.progress, title, table)
+
+    def result(self, text: str, style: str | None = None) -> None:
+        """Print a line that is a result."""
+        say(self._results, text, style)
+
+    def result_table(self, title: str, table: Table) -> None:
+        """Print a table that is a result."""
+        show_table(self._results, title, table)
+
+    def finish(self, **facts: Any) -> None:
+        """Print the results as JSON, if that was asked for."""
+        if self.as_json:
+            text = json.dumps(_plain({**facts, "notes": self.notes}), ensure_ascii=False)
+            GuardedStream("stdout").write(text + "\n")
+        for name in ("stdout", "stderr"):
+            GuardedStream(name).flush()
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as JSON knows it, which has no NumPy, no paths, and no NaN or infinity."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if value is None or isinstance(value, bool | int | str) else str(value)
+
+
+def _console(name: str, *, quiet: bool = False) -> Console:
+    """Return a console on a stream that takes every text literally (names come from files)."""
+    stream = GuardedStream(name)
+    width = None if stream.isatty() else WIDTH_OF_A_FILE
+    return Console(file=cast(IO[str], stream), markup=False, highlight=False, emoji=False, width=width, quiet=quiet)
+
+
 def open_console() -> Console:
-    """Return a console on stdout that takes every text literally (names come from files)."""
-    width = None if sys.stdout.isatty() else WIDTH_OF_A_FILE
-    return Console(markup=False, highlight=False, emoji=False, width=width)
+    """Return a console on stdout."""
+    return _console("stdout")
 
 
 def say(console: Console, text: str, style: str | None = None) -> None:
     """Print one paragraph; in a file it is one line."""
     console.print(printable(text), style=style, soft_wrap=not console.is_terminal)
-
-
-def say_notes(console: Console, notes: list[str]) -> None:
-    """Print what was done with the data and might surprise."""
-    for note in notes:
-        say(console, f"note: {note}", style="yellow")
 
 
 def new_table(*headers: str, n_text: int = 1) -> Table:

@@ -15,7 +15,6 @@ from threadpoolctl import threadpool_limits
 
 import fastbp
 from fastbp.cli._console import add_row, duration, new_table, open_console, say, show_table
-from fastbp.cli._pipeline import DTYPES
 from fastbp.cli._progress import watch_training
 
 TEST_FRACTION = 0.25
@@ -47,7 +46,7 @@ def demo(hidden: tuple[int, ...], epochs: int, dtype: str, seed: int) -> None:
     """
     console = open_console()
     digits = load_digits()
-    images = (digits.data / BRIGHTEST).astype(DTYPES[dtype])
+    images = (digits.data / BRIGHTEST).astype(np.dtype(dtype))
     split = train_test_split(images, digits.target, test_size=TEST_FRACTION, random_state=seed)
     say(
         console,

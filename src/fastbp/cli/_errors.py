@@ -1,13 +1,17 @@
 """Errors for the user: one line that says what is wrong and, where possible, what to do about it."""
 
-import difflib
-from collections.abc import Iterable, Iterator
+import os
+import tempfile
+import traceback
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, Any
 
 import click
 
-N_NAMES_SHOWN = 8
+from fastbp.cli._interrupts import was_interrupted
+
+ISSUES = "the project's issue tracker"
 
 
 class CommandError(click.ClickException):
@@ -17,21 +21,32 @@ class CommandError(click.ClickException):
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Print the line to ``file``, by default stderr."""
-        click.echo(f"fastbp: error: {one_line(self.format_message())}", file=file, err=True)
+        try:
+            click.echo(f"fastbp: error: {one_line(self.format_message())}", file=file, err=True)
+        except OSError:  # nobody is there to read it; the exit status says it, too
+            return
+
+
+class Unexpected(CommandError):
+    """A mistake in fastbp."""
+
+    exit_code = 1
 
 
 class Interrupted(CommandError):
-    """Ctrl-C where there is nothing to save."""
+    """Ctrl-C."""
 
     exit_code = 130
 
 
 @contextmanager
 def one_line_errors() -> Iterator[None]:
-    """Turn errors that are not bugs into a `CommandError`."""
+    """Turn errors into a `CommandError`, those that nobody has foreseen, too."""
     try:
         yield
-    except CommandError:
+    except (CommandError, click.exceptions.Exit, click.exceptions.Abort):
+        raise
+    except BrokenPipeError:  # nobody reads any more; click exits silently
         raise
     except click.ClickException as error:
         raise CommandError(error.format_message()) from error
@@ -39,6 +54,26 @@ def one_line_errors() -> Iterator[None]:
         raise Interrupted("interrupted") from error
     except MemoryError as error:
         raise CommandError("not enough memory") from error
+    except Exception as error:
+        if type(error).__name__ == "TableError":  # imported only by commands that read tables
+            raise CommandError(str(error)) from error
+        if was_interrupted():
+            raise Interrupted("interrupted") from error
+        if isinstance(error, OSError):
+            raise CommandError(str(error)) from error
+        raise Unexpected(_report(error)) from error
+
+
+def _report(error: Exception) -> str:
+    """Write the details of an unforeseen error to a file; returns the line for the user."""
+    line = f"something unforeseen happened ({type(error).__name__}: {error}); please report it to {ISSUES}"
+    try:
+        handle, path = tempfile.mkstemp(prefix="fastbp-error-", suffix=".txt")
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write("".join(traceback.format_exception(error)))
+    except OSError:
+        return line
+    return f"{line} with the file {path}"
 
 
 def one_line(text: str) -> str:
@@ -49,30 +84,3 @@ def one_line(text: str) -> str:
 def printable(text: str) -> str:
     """Replace control characters: names come from files, and a terminal would obey them."""
     return "".join(character if character.isprintable() else "?" for character in text)
-
-
-def no_such_column(name: str, names: Iterable[str]) -> CommandError:
-    """Build the error for a column that a table lacks, with the nearest names it does have.
-
-    Parameters
-    ----------
-    name : str
-        The column asked for.
-    names : iterable of str
-        The columns there are.
-    """
-    known = list(names)
-    folded = {other.casefold(): other for other in known}
-    close = difflib.get_close_matches(name.casefold(), list(folded), n=3)
-    if close:
-        hint = "did you mean " + " or ".join(repr(folded[match]) for match in close) + "?"
-    else:
-        hint = "it has " + listing(known)
-    return CommandError(f"the table has no column {name!r}; {hint}")
-
-
-def listing(names: Iterable[str], limit: int = N_NAMES_SHOWN) -> str:
-    """Write names as ``'a', 'b', ... (and 3 more)``."""
-    known = list(names)
-    shown = ", ".join(repr(name) for name in known[:limit])
-    return shown if len(known) <= limit else f"{shown} (and {len(known) - limit} more)"

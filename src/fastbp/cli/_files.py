@@ -21,19 +21,19 @@ def check_writable(path: Path, suffixes: tuple[str, ...]) -> None:
     """
     if path.suffix.lower() not in suffixes:
         raise CommandError(f"cannot write '{path}': the file name must end in {' or '.join(suffixes)}")
-    with _explained(path):
+    with explained(path):
         files.check_writable(path)
 
 
 @contextmanager
 def open_atomically(path: Path) -> Iterator[BinaryIO]:
     """Open a file that replaces ``path`` when it is complete, see `fastbp.storage.files.open_atomically`."""
-    with _explained(path), files.open_atomically(path) as file:
+    with explained(path), files.open_atomically(path) as file:
         yield file
 
 
 @contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def explained(path: Path) -> Iterator[None]:
     """Turn an error of the system into one line that says why the file cannot be written."""
     try:
         yield

@@ -68,14 +68,17 @@ def _bar(console: Console, n_epochs: int, title: str) -> Iterator[Callable[[Epoc
     )
     with Progress(*columns, console=console, refresh_per_second=5) as progress:
         task = progress.add_task(title, total=n_epochs, status="starting")
-        yield lambda report: progress.update(task, completed=report.epoch, status=_status(report))
+        # A second training may have fewer epochs.
+        yield lambda report: progress.update(
+            task, completed=report.epoch, total=report.max_epochs, status=_status(report)
+        )
 
 
 @contextmanager
-def _lines(console: Console, n_epochs: int, title: str) -> Iterator[Callable[[EpochReport], None]]:
-    step = max(1, n_epochs // N_LINES_IN_A_FILE)
-
+def _lines(console: Console, _: int, title: str) -> Iterator[Callable[[EpochReport], None]]:
     def update(report: EpochReport) -> None:
+        n_epochs = report.max_epochs
+        step = max(1, n_epochs // N_LINES_IN_A_FILE)
         if report.epoch % step == 0 or report.epoch in (1, n_epochs):
             say(console, f"{title}  epoch {report.epoch}/{n_epochs}  {_status(report)}")
 
@@ -85,4 +88,5 @@ def _lines(console: Console, n_epochs: int, title: str) -> Iterator[Callable[[Ep
 def _status(report: EpochReport) -> str:
     if report.validation_score is None:
         return f"loss {report.loss:.4f}"
-    return f"loss {report.loss:.4f}  validation {report.validation_score:.4f}"
+    # The score of a network is its negative loss.
+    return f"loss {report.loss:.4f}  validation loss {-report.validation_score:.4f}"

@@ -12,4 +12,5 @@ def needed_libraries() -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        raise ImportError(f'this needs {error.name}: pip install "fastbp[interop]"') from error
+        extra = "files" if (error.name or "").startswith("safetensors") else "interop"
+        raise ImportError(f'this needs {error.name}: pip install "fastbp[{extra}]"') from error

@@ -1,0 +1,1 @@
+"""Tables: reading files, what every column is, and models that take a table as it is."""

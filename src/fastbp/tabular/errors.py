@@ -1,0 +1,39 @@
+"""The error that a table or a model file raises, and how names are listed in it."""
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = ["TableError", "listing", "no_such_column"]
+
+_N_NAMES_SHOWN = 8
+
+
+class TableError(ValueError):
+    """A table or a model file cannot be used; the message is one line for the user."""
+
+
+def listing(names: Iterable[str], limit: int = _N_NAMES_SHOWN) -> str:
+    """Write names as ``'a', 'b', ... (and 3 more)``."""
+    known = list(names)
+    shown = ", ".join(repr(name) for name in known[:limit])
+    return shown if len(known) <= limit else f"{shown} (and {len(known) - limit} more)"
+
+
+def no_such_column(name: str, names: Iterable[str]) -> TableError:
+    """Return the error for a column that a table lacks, with the nearest names that it has.
+
+    Parameters
+    ----------
+    name : str
+        The column asked for.
+    names : iterable of str
+        The table's columns.
+    """
+    known = list(names)
+    folded = {other.casefold(): other for other in known}
+    close = difflib.get_close_matches(name.casefold(), list(folded), n=3)
+    if close:
+        hint = "did you mean " + " or ".join(repr(folded[match]) for match in close) + "?"
+    else:
+        hint = "it has " + listing(known)
+    return TableError(f"the table has no column {name!r}; {hint}")
