@@ -50,7 +50,7 @@ LAYERS = (
 # What may be imported besides the standard library and the own package.
 LIBRARIES = {
     "refbp*": {"numpy"},
-    "fastbp.cli": set(),
+    "fastbp.cli": {"click"},
     "fastbp.cli.*": {"click", "duckdb", "numpy", "pandas", "rich", "sklearn", "threadpoolctl"},
     "fastbp.compiler*": {"llvmlite", "numba", "numpy"},
     "fastbp.estimators.skl2onnx": {"numpy", "onnx", "skl2onnx"},
