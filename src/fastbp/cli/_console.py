@@ -53,6 +53,9 @@ class GuardedStream(io.TextIOBase):
         """Flush the stream, or drop what it holds."""
         self._attempt(lambda stream: stream.flush())
 
+    def close(self) -> None:
+        """Do nothing: Python calls this when the object is deleted, and the stream may be another one by then."""
+
     def _attempt(self, act: Any) -> None:
         if self._stream is None:
             return
