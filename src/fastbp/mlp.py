@@ -12,7 +12,6 @@ from numpy.typing import ArrayLike, DTypeLike
 from fastbp.kernels.functions.activations import HIDDEN
 from fastbp.kernels.functions.losses import LOSSES
 from fastbp.kernels.functions.optimizers import Optimizer
-from fastbp.kernels.passes.loss import mean_loss
 from fastbp.network.initialization import glorot_uniform
 from fastbp.network.inputs import (
     as_dtype,
@@ -26,10 +25,12 @@ from fastbp.network.inputs import (
 )
 from fastbp.network.optimizer_state import OptimizerState
 from fastbp.network.prediction import predict
-from fastbp.network.spec import Network, Precision, Recipe, Samples
+from fastbp.network.samples import RowSource
+from fastbp.network.spec import Network, Precision, Recipe, SampleBlocks, Samples
 from fastbp.storage import npz
 from fastbp.threads.budget import choose_threads
 from fastbp.training.fit import Evaluate, History, Stopping, train
+from fastbp.training.validation import negative_loss
 
 __all__ = ["MLP"]
 
@@ -167,7 +168,7 @@ class MLP:
 
     def fit(
         self,
-        x: ArrayLike,
+        x: ArrayLike | RowSource,
         y: ArrayLike,
         *,
         epochs: int = 200,
@@ -177,7 +178,7 @@ class MLP:
         sample_weight: ArrayLike | None = None,
         shuffle: bool = True,
         stopping: Stopping | None = None,
-        validation: tuple[ArrayLike, ArrayLike] | None = None,
+        validation: tuple[ArrayLike | RowSource, ArrayLike] | None = None,
         n_threads: int | None = None,
         verbose: bool = False,
     ) -> Self:
@@ -185,7 +186,7 @@ class MLP:
 
         Parameters
         ----------
-        x : array_like, (n, n_in), [read]
+        x : array_like or `fastbp.network.samples.RowSource`, (n, n_in), [read]
             Samples.
         y : array_like, (n, n_out), [read]
             Targets. Their shape may be (n,) if there is one output. For "log_loss" they may also be class numbers from
@@ -245,7 +246,7 @@ class MLP:
 
     def partial_fit(
         self,
-        x: ArrayLike,
+        x: ArrayLike | RowSource,
         y: ArrayLike,
         *,
         epochs: int = 1,
@@ -341,25 +342,20 @@ class MLP:
         network.history = saved.history
         return network
 
-    def _evaluation(self, validation: tuple[ArrayLike, ArrayLike] | None, n_threads: int | None) -> Evaluate | None:
+    def _evaluation(
+        self, validation: tuple[ArrayLike | RowSource, ArrayLike] | None, n_threads: int | None
+    ) -> Evaluate | None:
         """Return the function that scores weights on a validation set."""
         if validation is None:
             return None
         if not isinstance(validation, tuple | list) or len(validation) != 2:
             raise TypeError(f"validation must be a pair (x, y), got {type(validation).__name__}")
         held_out = as_training_samples(self._network, *validation, suffix=" of validation")
-
-        def evaluate(weights: list[np.ndarray], biases: list[np.ndarray]) -> float:
-            output = predict(
-                weights, biases, held_out.x, activation=self.activation, output=self.output, n_threads=n_threads
-            )
-            return -mean_loss(self.loss, held_out.y, output)
-
-        return evaluate
+        return negative_loss(self._network, held_out, n_threads)
 
     def _train(
         self,
-        samples: Samples,
+        samples: Samples | SampleBlocks,
         recipe: Recipe,
         epochs: int,
         shuffle: bool,
@@ -390,7 +386,9 @@ def _shapes(sizes: tuple[int, ...]) -> list[tuple[int, ...]]:
     return [*pairwise(sizes), *((size,) for size in sizes[1:])]
 
 
-def _recipe(samples: Samples, epochs: int, batch_size: int, weight_decay: float, n_threads: int | None) -> Recipe:
+def _recipe(
+    samples: Samples | SampleBlocks, epochs: int, batch_size: int, weight_decay: float, n_threads: int | None
+) -> Recipe:
     check_count("epochs", epochs)
     check_count("batch_size", batch_size)
     check_decay(weight_decay)

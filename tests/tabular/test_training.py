@@ -7,6 +7,7 @@ import pytest
 from fastbp.tabular.columns import infer_columns
 from fastbp.tabular.errors import TableError
 from fastbp.tabular.fitting import choose_rows, fit_model, score_rows
+from fastbp.tabular.inputs import Inputs
 from fastbp.tabular.options import ReadOptions
 from fastbp.tabular.table import open_table
 from fastbp.tabular.target import infer_target
@@ -149,8 +150,14 @@ def test_epochs_and_batches_follow_the_size_of_the_table():
     assert Settings(batch_size=7).batch(100) == 7
     assert Settings().most_epochs(32) == 500
     assert Settings().most_epochs(10_000) == 100
-    assert Settings().most_epochs(10**8) == 20
+    assert Settings().most_epochs(10**6) == 20
+    assert Settings().most_epochs(4 * 10**6) == 5
+    assert Settings().most_epochs(10**8) == 3
     assert Settings(epochs=3).most_epochs(10**8) == 3
+
+
+def as_inputs(x: np.ndarray) -> Inputs:
+    return Inputs(x, np.arange(x.shape[1]), np.empty((len(x), 0), np.uint8), np.empty(0, np.intp), x.shape[1])
 
 
 def test_the_epochs_of_the_least_validation_loss_are_trained_on_all_rows():
@@ -158,12 +165,12 @@ def test_the_epochs_of_the_least_validation_loss_are_trained_on_all_rows():
     x = rng.normal(size=(60, 3)).astype(np.float32)
     y = rng.normal(size=60).astype(np.float32)  # noise: the validation loss soon rises
     settings = Settings(hidden=(8,), epochs=100, patience=5, learning_rate=0.01)
-    trained = train_network(x, y, 48, "squared_error", 1, settings)
+    trained = train_network(as_inputs(x), y, 48, "squared_error", 1, settings)
     assert trained.epochs < 100
     assert trained.network.history.n_iter == trained.epochs
     assert "stopped early: no improvement for 5 epochs" in trained.ending
     again = train_network(
-        x, y, 60, "squared_error", 1, Settings(hidden=(8,), epochs=trained.epochs, learning_rate=0.01)
+        as_inputs(x), y, 60, "squared_error", 1, Settings(hidden=(8,), epochs=trained.epochs, learning_rate=0.01)
     )
     assert (again.best_loss, again.ending) == (None, "")
 
@@ -172,4 +179,4 @@ def test_a_training_that_diverges_says_so():
     x = np.full((40, 1), 1e30, dtype=np.float32)
     y = np.linspace(0, 1, 40, dtype=np.float32)
     with pytest.raises(TableError, match="learning-rate"):
-        train_network(x, y, 40, "squared_error", 1, Settings(hidden=(8,), epochs=50, learning_rate=1e10))
+        train_network(as_inputs(x), y, 40, "squared_error", 1, Settings(hidden=(8,), epochs=50, learning_rate=1e10))

@@ -10,7 +10,8 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from fastbp.kernels.functions.losses import LOSSES
 from fastbp.kernels.functions.optimizers import SGD, Adam, Optimizer
-from fastbp.network.spec import Network, Samples
+from fastbp.network.samples import RowSource
+from fastbp.network.spec import Network, SampleBlocks, Samples
 
 __all__ = [
     "as_dtype",
@@ -18,6 +19,7 @@ __all__ = [
     "as_optimizer",
     "as_samples",
     "as_training_samples",
+    "block_of",
     "check_count",
     "check_decay",
     "one_of",
@@ -110,9 +112,16 @@ def _as_targets(network: Network, y: ArrayLike, n: int, name: str) -> np.ndarray
 
 
 def as_training_samples(
-    network: Network, x: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None, *, suffix: str = ""
-) -> Samples:
+    network: Network,
+    x: ArrayLike | RowSource,
+    y: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+    *,
+    suffix: str = "",
+) -> Samples | SampleBlocks:
     """Return samples for training or validation; the names in errors end with `suffix`.
+
+    The values of a `RowSource` are checked when `block_of` makes them.
 
     Raises
     ------
@@ -120,6 +129,8 @@ def as_training_samples(
         If shapes do not fit, values are not finite or outside of the loss's domain, or all weights are zero.
     """
     names = f"x{suffix}", f"y{suffix}", f"sample_weight{suffix}"
+    if isinstance(x, RowSource):
+        return _as_blocks(network, x, y, sample_weight, names)
     samples = as_samples(network, x, names[0])
     n = samples.shape[0]
     if n == 0:
@@ -142,3 +153,31 @@ def as_training_samples(
             f"{names[1]} must not be below {lowest:g} for the loss {network.loss!r}, got {targets.min():g}"
         )
     return Samples(samples, targets, weight)
+
+
+def _as_blocks(
+    network: Network, x: RowSource, y: ArrayLike, sample_weight: ArrayLike | None, names: Sequence[str]
+) -> SampleBlocks:
+    n, n_in = x.shape
+    if n == 0 or n_in != network.sizes[0]:
+        raise ValueError(f"{names[0]} must have shape (n, {network.sizes[0]}), got {x.shape}")
+    targets = _real(names[1], y)
+    weight = None if sample_weight is None else _real(names[2], sample_weight)
+    for name, array in ((names[1], targets), (names[2], weight)):
+        if array is not None and (array.ndim == 0 or len(array) != n):
+            raise ValueError(f"{name} must have {n} rows, got shape {array.shape}")
+    return SampleBlocks(x, targets, weight)
+
+
+def block_of(network: Network, samples: SampleBlocks, numbers: np.ndarray) -> Samples:
+    """Return the samples of some rows, given by their numbers (m,).
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `as_training_samples`.
+    """
+    weight = None if samples.weight is None else samples.weight[numbers]
+    block = as_training_samples(network, samples.x.rows(numbers), samples.y[numbers], weight)
+    assert isinstance(block, Samples)
+    return block

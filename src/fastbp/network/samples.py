@@ -1,5 +1,7 @@
-"""The samples of a network: a dense matrix, or the elements of a sparse one."""
+"""The samples of a network: a dense matrix, the elements of a sparse one, or blocks of rows made on demand."""
 
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,9 +9,11 @@ import numpy as np
 from fastbp.kernels.memory import addressable
 from fastbp.kernels.passes.sparse import SparseSamples
 
-__all__ = ["SamplesLike", "SparseRows", "kernel_samples", "place", "readable"]
+__all__ = ["RowSource", "SamplesLike", "SparseRows", "kernel_samples", "place", "readable"]
 
 _FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+# Size of a block of rows: small beside the rest of a process, large beside what starting to train on it costs.
+_BYTES_OF_A_BLOCK = 1 << 25
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,30 @@ class SparseRows:
 
 
 SamplesLike = np.ndarray | SparseRows
+
+
+class RowSource(ABC):
+    """Samples that are made a block of rows at a time, because one matrix of all would not fit into memory.
+
+    Attributes
+    ----------
+    shape : (n, n_in)
+    """
+
+    shape: tuple[int, int]
+
+    @abstractmethod
+    def rows(self, numbers: np.ndarray) -> np.ndarray:
+        """Return the rows of these numbers, (m,), as a matrix (m, n_in)."""
+
+    def blocks(self, batch_size: int) -> Iterator[slice]:
+        """Yield ranges that cover the rows: each has whole minibatches, and the last one a shorter one in addition."""
+        n, width = self.shape
+        step = batch_size * max(1, _BYTES_OF_A_BLOCK // (8 * width * batch_size))
+        # A range of a short minibatch alone would be laid out differently, and its sums rounded differently.
+        starts = range(0, max(n - batch_size, 0) + 1, step)
+        for start in starts:
+            yield slice(start, n if start == starts[-1] else start + step)
 
 
 def readable(x: SamplesLike, dtype: np.dtype) -> SamplesLike:

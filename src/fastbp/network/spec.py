@@ -7,9 +7,9 @@ import numpy as np
 from fastbp.kernels.functions.activations import ACTIVATIONS
 from fastbp.kernels.functions.losses import LOSSES
 from fastbp.network.plan import layer_sizes
-from fastbp.network.samples import SamplesLike
+from fastbp.network.samples import RowSource, SamplesLike
 
-__all__ = ["Network", "Precision", "Recipe", "Samples"]
+__all__ = ["Network", "Precision", "Recipe", "SampleBlocks", "Samples"]
 
 
 @dataclass(frozen=True)
@@ -96,6 +96,29 @@ class Samples:
     """
 
     x: SamplesLike
+    y: np.ndarray
+    weight: np.ndarray | None = None
+
+    @property
+    def count(self) -> int:
+        """Number of samples."""
+        return self.x.shape[0]
+
+
+@dataclass(frozen=True)
+class SampleBlocks:
+    """Training data whose samples are made a block at a time. The arrays must not change during training.
+
+    Attributes
+    ----------
+    x : RowSource
+    y : ndarray, (n,) or (n, n_out)
+        Targets, as `fastbp.MLP` takes them.
+    weight : ndarray, (n,), optional
+        Weights of the samples.
+    """
+
+    x: RowSource
     y: np.ndarray
     weight: np.ndarray | None = None
 

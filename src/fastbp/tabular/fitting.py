@@ -10,9 +10,10 @@ from sklearn.pipeline import Pipeline
 from fastbp.tabular.columns import Column
 from fastbp.tabular.errors import TableError
 from fastbp.tabular.features import feature_pieces
+from fastbp.tabular.inputs import Inputs, compact_inputs
 from fastbp.tabular.model import Model, as_estimator
 from fastbp.tabular.options import ReadOptions
-from fastbp.tabular.pipeline import DTYPES, build_preprocessing
+from fastbp.tabular.pipeline import build_preprocessing
 from fastbp.tabular.scores import Scores
 from fastbp.tabular.table import Table
 from fastbp.tabular.target import Target, class_numbers, target_numbers
@@ -109,7 +110,8 @@ def fit_model(
     training = rows.training
     preprocessing = build_preprocessing(used, settings.dtype, len(training))
     preprocessing.fit(_some_rows(table, used, training, settings.seed))
-    x = _matrix(table, used, preprocessing, training, settings)
+    table.release_memory()
+    x = _inputs(table, used, preprocessing, training)
     y = rows.y[training]
     classes = target.task == "classification"
     mean, scale, shares = 0.0, 1.0, []
@@ -169,18 +171,14 @@ def _some_rows(table: Table, columns: Sequence[Column], rows: np.ndarray, seed: 
     return pd.concat([piece for _, piece in _pieces_of(table, columns, np.sort(rows))], ignore_index=True)
 
 
-def _matrix(
-    table: Table, columns: Sequence[Column], preprocessing: Pipeline, rows: np.ndarray, settings: Settings
-) -> np.ndarray:
+def _inputs(table: Table, columns: Sequence[Column], preprocessing: Pipeline, rows: np.ndarray) -> Inputs:
     """Return the inputs of the network for some rows, in their order."""
     order = np.argsort(rows, kind="stable")
-    matrix: np.ndarray | None = None
-    begin = 0
-    for numbers, piece in _pieces_of(table, columns, rows[order]):
-        values = preprocessing.transform(piece)
-        if matrix is None:
-            matrix = np.empty((len(rows), values.shape[1]), dtype=DTYPES[settings.dtype])
-        matrix[order[begin : begin + len(numbers)]] = values
-        begin += len(numbers)
-    assert matrix is not None
-    return matrix
+
+    def pieces() -> Iterator[tuple[np.ndarray, pd.DataFrame]]:
+        begin = 0
+        for numbers, piece in _pieces_of(table, columns, rows[order]):
+            yield order[begin : begin + len(numbers)], piece
+            begin += len(numbers)
+
+    return compact_inputs(preprocessing, pieces(), len(rows))

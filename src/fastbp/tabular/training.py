@@ -14,7 +14,9 @@ from sklearn.model_selection import train_test_split
 
 from fastbp.kernels.functions.optimizers import Adam
 from fastbp.mlp import MLP
+from fastbp.network.samples import RowSource
 from fastbp.tabular.errors import TableError
+from fastbp.tabular.inputs import Inputs
 from fastbp.training.fit import Stopping
 
 __all__ = ["Settings", "Trained", "split", "train_network"]
@@ -22,8 +24,14 @@ __all__ = ["Settings", "Trained", "split", "train_network"]
 # A network needs so many steps; small tables get more epochs.
 STEPS = 5_000
 LEAST_EPOCHS, MOST_EPOCHS = 20, 500
+# Tables of millions of rows need fewer epochs: so many rows, counted in each epoch, but a few epochs in any case.
+MOST_ROWS_SEEN, FEWEST_EPOCHS = 20_000_000, 3
 # Minibatches of tables with so few rows: the usual size would leave a step or two for each epoch.
 SMALL_ROWS, SMALL_BATCH, USUAL_BATCH = 5_000, 32, 200
+# Classes of larger tables have their shares in a random part, anyway, and stratifying takes memory.
+MOST_ROWS_STRATIFIED = 1_000_000
+# Inputs of up to this size are one matrix in memory, more are made a block of rows at a time.
+MOST_BYTES_OF_A_MATRIX = 1 << 27
 
 
 @dataclass(frozen=True)
@@ -35,7 +43,8 @@ class Settings:
     hidden : tuple of int
         Widths of the hidden layers; empty for a linear model.
     epochs : int or None
-        Most passes over the training rows. None: as many as a few thousand steps take, at least 20.
+        Most passes over the training rows. None: as many as a few thousand steps take, at least 20; fewer for
+        millions of rows.
     patience : int or None
         Stop after this many epochs without improvement. None: a tenth of the most, at least 10.
     batch_size : int or None
@@ -71,7 +80,8 @@ class Settings:
     def most_epochs(self, n_rows: int) -> int:
         """Return the largest number of epochs."""
         steps = math.ceil(n_rows / self.batch(n_rows))
-        return self.epochs or min(max(math.ceil(STEPS / steps), LEAST_EPOCHS), MOST_EPOCHS)
+        least = min(max(MOST_ROWS_SEEN // n_rows, FEWEST_EPOCHS), LEAST_EPOCHS)
+        return self.epochs or min(max(math.ceil(STEPS / steps), least), MOST_EPOCHS)
 
 
 @dataclass(frozen=True)
@@ -102,7 +112,8 @@ class Trained:
 def split(y: np.ndarray, fraction: float, seed: int, *, stratify: bool) -> tuple[np.ndarray, np.ndarray]:
     """Split rows at random into two sets; returns the numbers of the rows, ascending.
 
-    Every class has the share in the second set, as far as it has two rows; single rows stay in the first.
+    In tables of up to a million rows, every class has the share in the second set, as far as it has two rows; single
+    rows stay in the first.
 
     Parameters
     ----------
@@ -115,6 +126,10 @@ def split(y: np.ndarray, fraction: float, seed: int, *, stratify: bool) -> tuple
     wanted = round(fraction * len(y))
     if wanted == 0:
         return rows, rows[:0]
+    if len(y) > MOST_ROWS_STRATIFIED:
+        second = np.zeros(len(y), dtype=bool)
+        second[np.random.default_rng(seed).choice(len(y), wanted, replace=False)] = True
+        return np.flatnonzero(~second), np.flatnonzero(second)
     rare = np.zeros(len(y), dtype=bool)
     if stratify:
         rare = np.bincount(y)[y] < 2
@@ -123,21 +138,19 @@ def split(y: np.ndarray, fraction: float, seed: int, *, stratify: bool) -> tuple
     common = rows[~rare]
     if len(common) - wanted < 1:
         return rows, rows[:0]
-    first, second = train_test_split(
+    first, last = train_test_split(
         common, test_size=wanted, random_state=seed, stratify=y[common] if stratify else None
     )
-    return np.sort(np.concatenate([first, rows[rare]])), np.sort(second)
+    return np.sort(np.concatenate([first, rows[rare]])), np.sort(last)
 
 
-def train_network(
-    x: np.ndarray, y: np.ndarray, n_fitting: int, loss: str, n_outputs: int, settings: Settings
-) -> Trained:
+def train_network(x: Inputs, y: np.ndarray, n_fitting: int, loss: str, n_outputs: int, settings: Settings) -> Trained:
     """Train a network.
 
     Parameters
     ----------
-    x : ndarray or sparse matrix by rows, (n, n_features) [read]
-        Features, in the precision of the settings. The validation rows come last.
+    x : Inputs [read]
+        The validation rows come last.
     y : ndarray, (n,) [read]
         Targets: numbers, class numbers, or 0 and 1.
     n_fitting : int
@@ -161,7 +174,7 @@ def train_network(
         raise TableError("the training diverged; try a smaller --learning-rate") from error
 
 
-def _train_once(x: np.ndarray, y: np.ndarray, loss: str, n_outputs: int, settings: Settings) -> Trained:
+def _train_once(x: Inputs, y: np.ndarray, loss: str, n_outputs: int, settings: Settings) -> Trained:
     """Train for all epochs, without a validation set."""
     epochs = settings.most_epochs(len(y))
     network, notes = _fit(x, y, epochs, settings.batch(len(y)), loss, n_outputs, settings)
@@ -172,17 +185,16 @@ def _train_once(x: np.ndarray, y: np.ndarray, loss: str, n_outputs: int, setting
     return Trained(network, network.history.n_iter, None, ending, interrupted, notes)
 
 
-def _train_twice(
-    x: np.ndarray, y: np.ndarray, n_fitting: int, loss: str, n_outputs: int, settings: Settings
-) -> Trained:
+def _train_twice(x: Inputs, y: np.ndarray, n_fitting: int, loss: str, n_outputs: int, settings: Settings) -> Trained:
     """Find the number of epochs with the validation rows, then train on them, too."""
     epochs = settings.most_epochs(n_fitting)
     patience = settings.patience or max(10, epochs // 10)
     batch = settings.batch(n_fitting)
     stopping = Stopping(tol=0.0, n_iter_no_change=patience)
-    validation = (x[n_fitting:], y[n_fitting:])
+    fitting, rest = slice(n_fitting), slice(n_fitting, None)
+    validation = (_matrix_if_small(x.part(rest)), y[rest])
     network, notes = _fit(
-        x[:n_fitting], y[:n_fitting], epochs, batch, loss, n_outputs, settings, stopping=stopping, validation=validation
+        x.part(fitting), y[fitting], epochs, batch, loss, n_outputs, settings, stopping=stopping, validation=validation
     )
     history = network.history
     scores = np.asarray(history.validation_scores, dtype=np.float64)
@@ -210,8 +222,12 @@ def _train_twice(
     return Trained(final, best, best_loss, ending, False, notes + more)
 
 
+def _matrix_if_small(x: Inputs) -> np.ndarray | RowSource:
+    return x.rows(np.arange(x.shape[0])) if x.nbytes <= MOST_BYTES_OF_A_MATRIX else x
+
+
 def _fit(
-    x: np.ndarray,
+    x: Inputs,
     y: np.ndarray,
     epochs: int,
     batch: int,
@@ -226,7 +242,7 @@ def _fit(
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         network.fit(
-            x,
+            _matrix_if_small(x),
             y,
             epochs=epochs,
             batch_size=batch,

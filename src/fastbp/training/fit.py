@@ -15,7 +15,8 @@ import numpy as np
 
 from fastbp.kernels.functions.losses import LOSSES
 from fastbp.network.optimizer_state import OptimizerState
-from fastbp.network.spec import Network, Recipe, Samples
+from fastbp.network.spec import Network, Recipe, SampleBlocks, Samples
+from fastbp.training.blocks import BlockSession
 from fastbp.training.caller import warn_caller
 from fastbp.training.progress import EpochReport, Observer, report, watch
 from fastbp.training.session import Session, Shuffler
@@ -153,7 +154,7 @@ class _ValidationScore:
     subject = "Validation score"
 
     def __init__(
-        self, evaluate: Evaluate, session: Session, weights: list[np.ndarray], biases: list[np.ndarray]
+        self, evaluate: Evaluate, session: Session | BlockSession, weights: list[np.ndarray], biases: list[np.ndarray]
     ) -> None:
         self.evaluate = evaluate
         self.session = session
@@ -189,7 +190,7 @@ def _all_finite(arrays: list[np.ndarray]) -> bool:
 class _Loop:
     """The epochs of one call of `train`."""
 
-    session: Session
+    session: Session | BlockSession
     parameters: list[np.ndarray]
     loss_name: str
     criterion: _Criterion
@@ -278,7 +279,7 @@ def train(
     weights: list[np.ndarray],
     biases: list[np.ndarray],
     state: OptimizerState,
-    samples: Samples,
+    samples: Samples | SampleBlocks,
     recipe: Recipe,
     *,
     max_epochs: int,
@@ -306,7 +307,7 @@ def train(
         One vector for each layer, of the same dtype.
     state : OptimizerState [read+write]
         Training continues from this state.
-    samples : Samples [read]
+    samples : Samples or SampleBlocks [read]
         Training data; targets may be bool for the two log losses.
     recipe : Recipe
     max_epochs : int
@@ -342,7 +343,12 @@ def train(
         raise ValueError("sample_weight is zero for every training sample")
     parameters = [*weights, *biases]
     history.begin(validated=evaluate is not None)
-    with Session(network, weights, biases, state, samples, recipe) as session:
+    session: Session | BlockSession
+    if isinstance(samples, SampleBlocks):
+        session = BlockSession(network, weights, biases, state, samples, recipe)
+    else:
+        session = Session(network, weights, biases, state, samples, recipe)
+    with session:
         criterion: _Criterion = _TrainingLoss()
         if evaluate is not None:
             criterion = _ValidationScore(evaluate, session, weights, biases)

@@ -15,7 +15,7 @@ from fastbp.network.packing import pack_parameters, unpack_parameters
 from fastbp.network.spec import Network, Recipe, Samples
 from fastbp.training.engine import Engine
 
-__all__ = ["Session", "Shuffler"]
+__all__ = ["Session", "Shuffler", "shuffle_order"]
 
 # Number of rows looked up at a time.
 _PIECE = 1 << 14
@@ -90,14 +90,7 @@ class Session:
 
     def shuffle(self, rng: Shuffler) -> None:
         """Shuffle the current order of the rows by the permutation that `rng` makes of their positions."""
-        order = self.engine.order
-        permutation = np.arange(len(order))
-        rng.shuffle(permutation)
-        # In pieces, to avoid a third array as long as the samples.
-        for start in range(0, len(order), _PIECE):
-            piece = permutation[start : start + _PIECE]
-            piece[:] = order[piece]
-        np.copyto(order, permutation)
+        shuffle_order(self.engine.order, rng)
 
     def epoch(self, order: np.ndarray | None) -> float:
         """Train one epoch.
@@ -137,6 +130,17 @@ class Session:
                 self._moments[name] = [np.empty_like(p, order="C") for p in self._parameters]
             unpack_parameters(plan.table, buffer, self._moments[name], plan.panel_width)
         self._state.moments, self._state.t = self._moments, self.engine.step_count
+
+
+def shuffle_order(order: np.ndarray, rng: Shuffler) -> None:
+    """Shuffle row numbers in place, by the permutation that `rng` makes of their positions."""
+    permutation = np.arange(len(order))
+    rng.shuffle(permutation)
+    # In pieces, to avoid a third array as long as the samples.
+    for start in range(0, len(order), _PIECE):
+        piece = permutation[start : start + _PIECE]
+        piece[:] = order[piece]
+    np.copyto(order, permutation)
 
 
 def _own_moments(network: Network, state: OptimizerState) -> dict[str, list[np.ndarray]]:
