@@ -66,11 +66,12 @@ def __getattr__(name: str) -> Any:
         value = getattr(import_module(_HOMES[name]), name)
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]
-        if name == "load_model" and missing != "fastbp":
-            raise ImportError(f'fastbp.load_model needs {missing}: pip install "fastbp[cli]"') from error
-        if missing != "sklearn":
+        extra = "cli" if name == "load_model" and missing != "fastbp" else "sklearn" if missing == "sklearn" else ""
+        if not extra:
             raise
-        raise ImportError(f'fastbp.{name} needs scikit-learn: pip install "fastbp[sklearn]"') from error
+        install_command = import_module("fastbp.interop.libraries").install_command
+        library = "scikit-learn" if missing == "sklearn" else missing
+        raise ImportError(f"fastbp.{name} needs {library}: {install_command(extra)}") from error
     globals()[name] = value
     return value
 

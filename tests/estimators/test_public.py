@@ -9,6 +9,7 @@ import sklearn.neural_network
 from sklearn.utils import get_tags
 
 import fastbp
+from fastbp.interop.libraries import install_command
 
 
 def _python(code):
@@ -45,7 +46,7 @@ sys.modules["sklearn"] = None
 try:
     from fastbp import {name}
 except ImportError as error:
-    assert 'pip install "fastbp[sklearn]"' in str(error), error
+    assert {install_command("sklearn")!r} in str(error), error
     print("ok")
 """
     assert _python(code) == ["ok"]

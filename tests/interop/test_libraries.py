@@ -1,11 +1,16 @@
 """Without the optional libraries, the rest works, and what needs them says how to get them."""
 
+import json
+import re
 import subprocess
 import sys
+from importlib.metadata import PackageNotFoundError
 
 import pytest
 
 from fastbp import MLPClassifier, MLPRegressor
+from fastbp.interop import libraries
+from fastbp.interop.libraries import install_command
 
 CALLS = {
     "safetensors": lambda model, path: model.save(path),
@@ -25,7 +30,7 @@ def test_a_missing_library_is_named(make, monkeypatch, tmp_path, call):
             monkeypatch.delitem(sys.modules, loaded)
     monkeypatch.setitem(sys.modules, name, None)
     extra = "files" if name == "safetensors" else "interop"
-    with pytest.raises(ImportError, match=rf'^this needs {name}[\w.]*: pip install "fastbp\[{extra}\]"$'):
+    with pytest.raises(ImportError, match=rf"^this needs {name}[\w.]*: {re.escape(install_command(extra))}$"):
         CALLS[call](make("regression"), tmp_path / "model")
 
 
@@ -61,11 +66,34 @@ def test_they_are_imported_when_they_are_needed(module, absent):
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout == "\n"
 
 
-def test_the_former_place_of_the_converters():
-    import fastbp.interop.skl2onnx as former
-    from fastbp.estimators.skl2onnx import register
+@pytest.mark.parametrize(
+    ("origin", "command"),
+    [
+        (None, 'pip install "fastbp[cli]"'),
+        ({"url": "https://example.org/fastbp.whl", "archive_info": {}}, 'pip install "fastbp[cli]"'),
+        ({"url": "file:///nowhere/clone", "dir_info": {}}, 'pip install "fastbp[cli]"'),
+        ({"url": "{folder}", "dir_info": {}}, 'pip install "{path}[cli]"'),
+        ({"url": "{folder}", "dir_info": {"editable": True}}, 'pip install -e "{path}[cli]"'),
+    ],
+)
+def test_the_command_installs_from_where_fastbp_came_from(monkeypatch, tmp_path, origin, command):
+    path = tmp_path / "my clone"
+    path.mkdir()
+    if origin and origin["url"] == "{folder}":
+        origin = {**origin, "url": path.as_uri()}
 
-    with pytest.warns(FutureWarning, match=r"moved to fastbp\.estimators\.skl2onnx"):
-        assert former.register is register
-    with pytest.raises(AttributeError, match="no attribute 'convert'"):
-        _ = former.convert
+    class Distribution:
+        def read_text(self, name):
+            assert name == "direct_url.json"
+            return json.dumps(origin) if origin else None
+
+    monkeypatch.setattr(libraries, "distribution", lambda name: Distribution())
+    assert install_command("cli") == command.replace("{path}", str(path))
+
+
+def test_the_command_for_a_copy_that_was_not_installed(monkeypatch):
+    def not_found(name):
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(libraries, "distribution", not_found)
+    assert install_command("cli") == 'pip install "fastbp[cli]"'

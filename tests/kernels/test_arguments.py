@@ -135,20 +135,6 @@ def test_activation():
             linear_backward(ones(3, 5), ones(3, 4), ones(4, 5), x_activation=name)
 
 
-def test_old_name_of_x_activation():
-    x = np.random.default_rng(0).standard_normal((3, 4))
-    operands = ones(3, 5), np.tanh(x), ones(4, 5)
-    with pytest.warns(DeprecationWarning, match=r"^activation was renamed to x_activation"):
-        old = linear_backward(*operands, activation="tanh")
-    for a, b in zip(old, linear_backward(*operands, x_activation="tanh"), strict=True):
-        np.testing.assert_array_equal(a, b)
-    with (
-        pytest.warns(DeprecationWarning, match="renamed"),
-        pytest.raises(ValueError, match=r"^x_activation and activation are one"),
-    ):
-        linear_backward(*operands, x_activation="tanh", activation="tanh")
-
-
 def test_linear_without_columns():
     with pytest.raises(ValueError, match=r"^x must"):
         linear(ones(3, 0), ones(0, 5))

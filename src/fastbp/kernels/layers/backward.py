@@ -1,7 +1,6 @@
 """Backward pass of a dense layer on plain arrays: `linear_backward` and `linear_backward_update`."""
 
 import math
-import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -38,18 +37,6 @@ def _check_number(name: str, value: float, lowest: float) -> float:
     return float(value)
 
 
-def _renamed(activation: str | None, x_activation: str | None) -> str | None:
-    """Return the value of a parameter that was passed under its old or its new name."""
-    if activation is None:
-        return x_activation
-    warnings.warn(
-        "activation was renamed to x_activation; the old name goes in fastbp 0.7", DeprecationWarning, stacklevel=3
-    )
-    if x_activation is not None:
-        raise ValueError("x_activation and activation are one parameter: give one of them")
-    return activation
-
-
 def _check_results(
     out: Sequence[np.ndarray] | None, shapes: dict[str, tuple[int, ...]], inputs: dict[str, np.ndarray | None]
 ) -> list[np.ndarray]:
@@ -80,7 +67,6 @@ def linear_backward(
     weight_decay: float = 0.0,
     out: Sequence[np.ndarray] | None = None,
     n_threads: int | None = None,
-    activation: str | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Gradients of a dense layer ``z = x . w + b``, activation gradient and weight decay included.
 
@@ -108,8 +94,6 @@ def linear_backward(
     n_threads : int, optional
         Number of threads; -1 for all CPUs, None to choose by the size. The results are the same, bit by bit, for any
         number.
-    activation
-        Old name of `x_activation`.
 
     Returns
     -------
@@ -128,7 +112,6 @@ def linear_backward(
     -----
     Goodfellow, Bengio and Courville, "Deep Learning", section 6.5.6: the two rules of a matrix product.
     """
-    x_activation = _renamed(activation, x_activation)
     dz, x, w = _check_inputs(dz, x, w, x_activation)
     weight_decay = _check_number("weight_decay", weight_decay, 0.0)
     shapes = {"dx": x.shape, "dw": w.shape, "db": (w.shape[1],)}
@@ -154,7 +137,6 @@ def linear_backward_update(
     batch_weight: float = 1.0,
     out: np.ndarray | None = None,
     n_threads: int | None = None,
-    activation: str | None = None,
 ) -> np.ndarray:
     """Backward pass of a dense layer and one optimizer step on its parameters, without storing the gradient.
 
@@ -189,8 +171,6 @@ def linear_backward_update(
     n_threads : int, optional
         Number of threads; -1 for all CPUs, None to choose by the size. The results are the same, bit by bit, for any
         number.
-    activation
-        Old name of `x_activation`.
 
     Returns
     -------
@@ -203,7 +183,6 @@ def linear_backward_update(
         As `linear_backward`, and if an array that would be written is read-only, not contiguous, or overlaps another.
         Nothing is changed then.
     """
-    x_activation = _renamed(activation, x_activation)
     dz, x, _ = _check_inputs(dz, x, w, x_activation)
     weight_decay = _check_number("weight_decay", weight_decay, 0.0)
     if not (math.isfinite(batch_weight) and batch_weight != 0.0):
