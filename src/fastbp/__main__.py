@@ -20,7 +20,7 @@ scikit-learn patched: MLPClassifier and MLPRegressor of sklearn.neural_network a
 The command line that trains on tables is "fastbp", without "python -m".
 """
 # Subcommands of the command "fastbp", for a hint to users who meant that command.
-COMMANDS = ("demo", "evaluate", "info", "predict", "train", "warmup")
+COMMANDS = ("demo", "example", "evaluate", "info", "predict", "train", "warmup")
 
 
 def main() -> None:

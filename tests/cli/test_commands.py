@@ -8,13 +8,15 @@ import sys
 import pandas as pd
 import pytest
 
+from fastbp.interop.libraries import install_command
+
 
 def test_help_lists_the_commands_and_loads_nothing_heavy():
     heavy = "{'pandas', 'sklearn', 'skops', 'duckdb', 'rich'}"
     code = f"import sys, atexit; atexit.register(lambda: print({heavy} & set(sys.modules)))"
     command = [sys.executable, "-c", f"{code}\nfrom fastbp.cli import main; main()", "--help"]
     shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    for name in ("train", "predict", "evaluate", "info", "warmup", "demo"):
+    for name in ("train", "predict", "evaluate", "info", "warmup", "demo", "example"):
         assert re.search(rf"^  {name} ", shown, re.MULTILINE)
     assert shown.endswith("set()\n")
 
@@ -25,7 +27,7 @@ def test_missing_extras_are_one_line_of_advice(module):
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert result.returncode == 2
     assert result.stdout == ""
-    assert result.stderr == f'fastbp: error: the command line needs {module}: pip install "fastbp[cli]"\n'
+    assert result.stderr == f"fastbp: error: the command line needs {module}: {install_command('cli')}\n"
 
 
 def test_no_command_shows_the_help(run):

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from fastbp.__main__ import COMMANDS
+from fastbp.interop.libraries import install_command
+from support.limits import HANG_SECONDS
 from support.processes import environment
 
 PLAIN = [sys.executable]
@@ -30,6 +32,7 @@ sys.modules["fastbp.patching"] = stub
 # Prints what a program can see of how it was started.
 PROGRAM = """
 import json, os, sys
+from fastbp.interop.libraries import install_command
 
 try:
     from helper import VALUE
@@ -101,7 +104,7 @@ def start(folder, *command):
 def run(folder, *command):
     """Return exit status, stdout and stderr of a process."""
     process = start(folder, *command)
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=HANG_SECONDS)
     return process.returncode, out, err
 
 
@@ -141,11 +144,11 @@ def test_a_program_ends_as_it_ends_without(ending, folder):
 def test_ctrl_c(folder):
     # A shell may have started the tests with the signal ignored.
     handler = "import signal, time; signal.signal(signal.SIGINT, signal.default_int_handler)"
-    (folder / "waits.py").write_text(f"{handler}\nprint('ready', flush=True)\ntime.sleep(60)")
+    (folder / "waits.py").write_text(f"{handler}\nprint('ready', flush=True)\ntime.sleep({HANG_SECONDS})")
     process = start(folder, *PATCHED, "waits.py")
     assert process.stdout.readline() == "ready\n"
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=20)
+    _, err = process.communicate(timeout=HANG_SECONDS)
     assert process.returncode == -signal.SIGINT
     assert err.startswith(SAID + "Traceback (most recent call last):\n" + f'  File "{folder}/waits.py", line ')
     assert err.endswith("KeyboardInterrupt\n")
@@ -187,7 +190,7 @@ def test_without_scikit_learn(folder):
     (folder / "first" / "sitecustomize.py").write_text("import sys\nsys.modules['sklearn'] = None")
     code, out, err = run(folder, *PATCHED, "program.py")
     assert (code, out) == (2, "")
-    advice = 'fastbp.patch_sklearn needs scikit-learn: pip install "fastbp[sklearn]"'
+    advice = f"fastbp.patch_sklearn needs scikit-learn: {install_command('sklearn')}"
     assert err == f"python -m fastbp: error: {advice}\n"
 
 
@@ -204,7 +207,7 @@ def test_without_scikit_learn(folder):
     ids=["run patched", "patched by itself"],
 )
 def test_child_processes(start, expected):
-    done = subprocess.run(start, env=environment(), capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(start, env=environment(), capture_output=True, text=True, timeout=HANG_SECONDS, check=False)
     assert done.returncode == 0, done.stderr
     found = [json.loads(line) for line in done.stdout.splitlines()]
     assert sorted(found) == [[*kind, True] for kind in expected]

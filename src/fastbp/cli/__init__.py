@@ -39,7 +39,9 @@ def _run() -> int:
             stream.reconfigure(errors="replace")  # a column name must not crash an ASCII terminal
     missing = [name for name in EXTRAS if importlib.util.find_spec(name) is None]
     if missing:
-        _say(f'the command line needs {", ".join(missing)}: pip install "fastbp[cli]"')
+        from fastbp.interop.libraries import install_command
+
+        _say(f"the command line needs {', '.join(missing)}: {install_command('cli')}")
         return 2
     import click
 

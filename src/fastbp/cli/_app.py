@@ -1,21 +1,23 @@
-"""The commands and their options.  Only click is imported here; a command imports its work when it runs."""
+"""The commands.  Only click is imported here; a command imports its work when it runs."""
 
-import codecs
-import csv
-import functools
-from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from fastbp.cli._errors import CommandError, one_line_errors
-
-if TYPE_CHECKING:
-    from fastbp.tabular.options import ReadOptions
-
-LARGEST_SEED = 2**32 - 1
+from fastbp.cli._errors import one_line_errors
+from fastbp.cli._options import (
+    READING,
+    SHOWING,
+    Activations,
+    columns_option,
+    dtype_option,
+    hidden_option,
+    read_options,
+    seed_option,
+    with_options,
+)
 
 
 class Commands(click.Group):
@@ -32,130 +34,6 @@ class Commands(click.Group):
         """Parse and run a command."""
         with one_line_errors():
             return super().invoke(ctx)
-
-
-class Layers(click.ParamType):
-    """Widths of hidden layers, "256,128"."""
-
-    name = "N,N,..."
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[int, ...]:
-        """Return the widths as a tuple of positive integers."""
-        if isinstance(value, tuple):
-            return value
-        parts = [part.strip() for part in value.split(",")]
-        if not all(part.isdecimal() and int(part) > 0 for part in parts):
-            raise CommandError(f"{param.opts[0]} {value!r}: expected positive whole numbers, like 256,128")
-        return tuple(int(part) for part in parts)
-
-
-class Activations(click.ParamType):
-    """Name of a hidden activation. The names are looked up when one is given, for help should not wait for Numba."""
-
-    name = "NAME"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> str:
-        """Return the name if there is such an activation."""
-        from fastbp.kernels.functions.activations import HIDDEN
-
-        if value not in HIDDEN:
-            raise CommandError(f"{param.opts[0]} {value!r}: expected one of {', '.join(HIDDEN)}")
-        return value
-
-
-class Columns(click.ParamType):
-    """Names of columns, separated by commas."""
-
-    name = "COLUMN,..."
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[str, ...]:
-        """Return the names; one with a comma is written in quotes, as in a table."""
-        if isinstance(value, tuple):
-            return value
-        return tuple(name for name in next(csv.reader([value], skipinitialspace=True)) if name)
-
-
-class Encoding(click.ParamType):
-    """Name of an encoding that Python knows."""
-
-    name = "NAME"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> str:
-        """Return the name if there is such an encoding."""
-        try:
-            codecs.lookup(value)
-        except LookupError as error:
-            raise CommandError(f"--encoding {value!r}: there is no such encoding") from error
-        return value
-
-
-def _hidden_option(default: str) -> Any:
-    return click.option(
-        "--hidden", type=Layers(), default=default, show_default=True, help="Widths of the hidden layers."
-    )
-
-
-def _columns_option(name: str, about: str) -> Any:
-    variable = name.strip("-") + "_columns"
-    return click.option(name, variable, type=Columns(), multiple=True, help=about)
-
-
-_SEPARATORS = {"tab": "\t", "\\t": "\t", "space": " "}
-
-
-def _separator(ctx: Any, param: Any, value: str | None) -> str | None:
-    value = _SEPARATORS.get(value, value) if value else value
-    if value is not None and len(value) != 1:
-        raise CommandError(f"{param.opts[0]} {value!r}: expected one character, or tab or space")
-    return value
-
-
-_READING = (
-    click.option("--sep", metavar="C", callback=_separator, help="Separator of the fields; tab for a tabulator."),
-    click.option("--decimal", type=click.Choice([".", ","]), help="Decimal separator of numbers."),
-    click.option("--thousands", metavar="C", callback=_separator, help="Thousands separator of numbers."),
-    click.option("--encoding", type=Encoding(), help="Encoding of the text."),
-    click.option("--no-header", is_flag=True, help="The first row is data."),
-    click.option("--missing", metavar="TEXT", multiple=True, help="A text that means missing in every column."),
-    click.option("--dayfirst/--monthfirst", default=None, help="Order in dates like 01/02/2020."),
-)
-_SHOWING = (
-    click.option("--quiet", is_flag=True, help="Show only results and errors."),
-    click.option("--json", "as_json", is_flag=True, help="Show the results as one JSON object."),
-)
-
-
-def _with(options: Sequence[Any]) -> Any:
-    """Return a decorator that adds some options."""
-    return lambda command: functools.reduce(lambda function, option: option(function), reversed(options), command)
-
-
-def _read_options(values: dict[str, Any], kinds: Mapping[str, str] | None = None) -> "ReadOptions":
-    """Take the options of reading out of all values."""
-    from fastbp.tabular.options import ReadOptions
-
-    names = ("sep", "decimal", "thousands", "encoding", "dayfirst")
-    own = {name: values.pop(name) for name in names}
-    if own["decimal"] is not None and own["decimal"] == own["thousands"]:
-        raise CommandError(f"--decimal and --thousands cannot both be {own['decimal']!r}")
-    return ReadOptions(**own, header=not values.pop("no_header"), missing=values.pop("missing"), kinds=kinds or {})
-
-
-dtype_option = click.option(
-    "--dtype",
-    type=click.Choice(["float32", "float64"]),
-    default="float32",
-    show_default=True,
-    help="Precision.",
-)
-seed_option = click.option(
-    "--seed",
-    type=click.IntRange(0, LARGEST_SEED),
-    metavar="N",
-    default=0,
-    show_default=True,
-    help="Of everything random.",
-)
 
 
 @click.group(cls=Commands, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
@@ -184,7 +62,7 @@ def app(ctx: click.Context) -> None:
     show_default=True,
     help="What the target is.",
 )
-@_hidden_option("256,256")
+@hidden_option("256,256")
 @click.option(
     "--epochs",
     type=click.IntRange(1),
@@ -245,14 +123,14 @@ def app(ctx: click.Context) -> None:
 )
 @seed_option
 @click.option("--n-threads", type=click.IntRange(1), metavar="N", help="Threads.  [default: as many as pay off]")
-@_columns_option("--number", "Take these columns as numbers.")
-@_columns_option("--category", "Take them as categories.")
-@_columns_option("--date", "Take them as dates. NAME=FORMAT says how they are written, as in %d%m%Y.")
-@_columns_option("--text", "Take them as free text.")
-@_columns_option("--ignore", "Leave them out.")
+@columns_option("--number", "Take these columns as numbers.")
+@columns_option("--category", "Take them as categories.")
+@columns_option("--date", "Take them as dates. NAME=FORMAT says how they are written, as in %d%m%Y.")
+@columns_option("--text", "Take them as free text.")
+@columns_option("--ignore", "Leave them out.")
 @click.option("--id", "id_column", metavar="COLUMN", help="Says which row is which: left out, and written by predict.")
-@_with(_READING)
-@_with(_SHOWING)
+@with_options(READING)
+@with_options(SHOWING)
 def train(
     table: str,
     target: str | None,
@@ -287,7 +165,7 @@ def train(
             kinds[column] = f"{kind}={form}" if form else kind
     if id_column:
         kinds[id_column] = "ignored"
-    options = _read_options(values, kinds)
+    options = read_options(values, kinds)
     _train.train(
         Screen(quiet=quiet, as_json=as_json),
         table,
@@ -315,8 +193,8 @@ def train(
 @click.option("--with-inputs", is_flag=True, help="Add all columns of TABLE.")
 @click.option("--id", "id_column", metavar="COLUMN", help="Add this column instead of the numbers of the rows.")
 @click.option("--force", is_flag=True, help="Replace the table if it exists.")
-@_with(_READING)
-@_with(_SHOWING)
+@with_options(READING)
+@with_options(SHOWING)
 def predict(
     model: Path,
     table: str,
@@ -342,7 +220,7 @@ def predict(
         model,
         table,
         out,
-        _read_options(values),
+        read_options(values),
         proba=proba,
         with_inputs=with_inputs,
         id_column=id_column,
@@ -353,19 +231,19 @@ def predict(
 @app.command()
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("table")
-@_with(_READING)
-@_with(_SHOWING)
+@with_options(READING)
+@with_options(SHOWING)
 def evaluate(model: Path, table: str, quiet: bool, as_json: bool, **values: Any) -> None:
     """Score MODEL on TABLE, which has the target column."""
     from fastbp.cli import _predict
     from fastbp.cli._console import Screen
 
-    _predict.evaluate(Screen(quiet=quiet, as_json=as_json), model, table, _read_options(values))
+    _predict.evaluate(Screen(quiet=quiet, as_json=as_json), model, table, read_options(values))
 
 
 @app.command()
 @click.argument("model", type=click.Path(path_type=Path), required=False)
-@_with(_SHOWING)
+@with_options(SHOWING)
 def info(model: Path | None, quiet: bool, as_json: bool) -> None:
     """Show what MODEL is; without one the machine, its speed, and versions."""
     from fastbp.cli import _info
@@ -387,7 +265,7 @@ def warmup() -> None:
 
 
 @app.command()
-@_hidden_option("256,128")
+@hidden_option("256,128")
 @click.option(
     "--epochs", type=click.IntRange(1), metavar="N", default=100, show_default=True, help="Passes over the rows."
 )
@@ -398,3 +276,17 @@ def demo(hidden: tuple[int, ...], epochs: int, dtype: str, seed: int) -> None:
     from fastbp.cli import _demo
 
     _demo.demo(hidden, epochs, dtype, seed)
+
+
+@app.command()
+@click.argument("name", type=click.Choice(["adult-like"]))
+@click.option("--rows", type=click.IntRange(1), metavar="N", default=5000, show_default=True, help="Rows of the table.")
+@seed_option
+def example(name: str, rows: int, seed: int) -> None:
+    """Write an invented table to stdout, to try the other commands on.
+
+    adult-like: people with their work, and whether they earn more than 50,000 a year.
+    """
+    from fastbp.cli import _example
+
+    _example.write_people(rows, seed)

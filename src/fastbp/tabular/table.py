@@ -13,10 +13,12 @@ from typing import Any
 
 import duckdb
 
+from fastbp.interop.libraries import install_command
 from fastbp.tabular.errors import TableError
 from fastbp.tabular.options import ReadOptions
 from fastbp.tabular.sql import quoted
 from fastbp.tabular.text_files import COMPRESSIONS, find_layout, plain_utf8, read_rows
+from fastbp.threads.cpus import allowed_cpus
 
 __all__ = ["TABLE_SUFFIXES", "Table", "open_table"]
 
@@ -25,8 +27,10 @@ PARQUET_SUFFIXES = (".parquet", ".pq")
 JSON_SUFFIXES = (".jsonl", ".ndjson", ".json")
 EXCEL_SUFFIXES = (".xlsx",)
 TABLE_SUFFIXES = TEXT_SUFFIXES + PARQUET_SUFFIXES + JSON_SUFFIXES + EXCEL_SUFFIXES
-# What DuckDB may hold in memory; the rest of a table waits on disk.
-_MEMORY = "400MB"
+# What DuckDB may hold in memory while a table is looked at, and later; the rest of the table waits on disk. Every
+# thread needs a part of it.
+_MEMORY, _LITTLE_MEMORY = "400MB", "150MB"
+_MOST_THREADS = 4
 # Every query reads the definition of a view, and there are several for every column.
 _MOST_COLUMNS_OF_A_VIEW = 200
 _NUMBERED = re.compile(r"(.*)_[0-9]+", re.DOTALL)
@@ -89,6 +93,10 @@ class Table:
         assert row is not None
         return row
 
+    def release_memory(self) -> None:
+        """Leave most of the memory to others: from here on, more of the table waits on disk."""
+        self.connection.execute(f"SET memory_limit = '{_LITTLE_MEMORY}'")
+
     def select(self, expressions: Sequence[str]) -> duckdb.DuckDBPyConnection:
         """Return a cursor with some expressions of all rows, in order."""
         return self.connection.cursor().execute(f"SELECT {', '.join(expressions)} FROM data")
@@ -111,7 +119,8 @@ def open_table(source: Any, options: ReadOptions | None = None) -> Table:
     """
     options = options or ReadOptions()
     folder = tempfile.TemporaryDirectory(prefix="fastbp-", ignore_cleanup_errors=True)
-    connection = duckdb.connect(config={"memory_limit": _MEMORY, "temp_directory": folder.name})
+    threads = min(_MOST_THREADS, allowed_cpus())
+    connection = duckdb.connect(config={"memory_limit": _MEMORY, "threads": threads, "temp_directory": folder.name})
     weakref.finalize(connection, folder.cleanup)
     connection.execute("SET timezone = 'UTC'")
     if not isinstance(source, str | Path):
@@ -205,7 +214,7 @@ def _from_excel(
     try:
         frame = pd.read_excel(path, header=None, dtype=object, na_filter=False)
     except ImportError as error:
-        raise TableError('it needs openpyxl: pip install "fastbp[excel]"') from error
+        raise TableError(f"it needs openpyxl: {install_command('excel')}") from error
     except Exception as error:  # a damaged archive fails in any layer below
         raise TableError(f"{error or type(error).__name__}") from error
     texts = frame.map(lambda cell: "" if pd.isna(cell) else str(cell))
