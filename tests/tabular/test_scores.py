@@ -79,3 +79,18 @@ def test_two_classes_have_an_area_under_the_curve():
     proba = np.array([[0.9, 0.1], [0.4, 0.6], [0.45, 0.55], [0.2, 0.8]])
     assert score_classes(y, proba, classes, np.array([0.5, 0.5])).model["ROC AUC"] == 0.75
     assert "ROC AUC" not in score_classes(y[:2], proba[:2], classes, np.array([0.5, 0.5])).model
+
+
+def test_a_rare_class_is_judged_by_the_order_of_the_rows():
+    """Probabilities that are far too high have a poor log-loss, but may find the rare rows."""
+    classes, shares = np.array(["no", "yes"], dtype=object), np.array([0.98, 0.02])
+    y = np.array(["no"] * 98 + ["yes"] * 2, dtype=object)
+    proba = np.column_stack([1.0 - np.linspace(0.5, 0.9, 100), np.linspace(0.5, 0.9, 100)])
+    scores = score_classes(y, proba, classes, shares)
+    assert scores.decisive == "ROC AUC"
+    assert scores.beats_baseline
+    assert not score_classes(y, proba[::-1], classes, shares).beats_baseline
+    balanced = score_classes(y, proba, classes, np.array([0.5, 0.5]))
+    assert balanced.decisive == "log-loss"
+    only_no = score_classes(y[:98], proba[:98], classes, shares)
+    assert only_no.decisive == "log-loss"

@@ -1,6 +1,7 @@
 """Opening tables: files of all kinds, data frames, and what must be refused."""
 
 import io
+import json
 from types import SimpleNamespace
 
 import duckdb
@@ -241,3 +242,17 @@ def test_names_are_listed_and_near_ones_proposed():
     assert listing(map(str, range(10)), limit=2) == "'0', '1' (and 8 more)"
     assert "did you mean 'Price'?" in str(no_such_column("prise", ["Price", "x"]))
     assert "it has 'Price', 'x'" in str(no_such_column("quantity", ["Price", "x"]))
+
+
+def test_long_whole_numbers_of_json_lines_keep_their_digits(write):
+    lines = [
+        {"id": 123456789012345678901, "x": 1.5, "big": 1e200, "it's": 9007199254740993},
+        {"id": 123456789012345678902, "x": 2, "big": 0.5, "it's": 9007199254740994},
+    ]
+    table = open_table(write("\n".join(map(json.dumps, lines)), "table.jsonl"))
+    assert table.names == ["id", "x", "big", "it's"]
+    assert table.select(["c0"]).fetchall() == [("123456789012345678901",), ("123456789012345678902",)]
+    assert table.type("x") == "number"
+    (column,) = [column for column in infer_columns(table, ReadOptions(), "")[0] if column.name == "big"]
+    assert column.kind == "number"
+    assert table.select(["c3"]).fetchall() == [(9007199254740993,), (9007199254740994,)]

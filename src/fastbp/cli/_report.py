@@ -37,7 +37,7 @@ def show_scores(screen: Screen, title: str, scores: Scores) -> None:
     if scores.per_class:
         _show_classes(screen, scores)
     if not scores.beats_baseline:
-        screen.note("the model is no better than always predicting the same")
+        screen.note(f"the model is no better than always predicting the same, judged by {scores.decisive}")
 
 
 def _written(score: float) -> str:

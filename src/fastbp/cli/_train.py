@@ -16,12 +16,10 @@ from fastbp.tabular.features import unreadable_values
 from fastbp.tabular.files import MODEL_SUFFIXES, save_model
 from fastbp.tabular.fitting import Rows, choose_rows, fit_model, score_rows
 from fastbp.tabular.options import ReadOptions
+from fastbp.tabular.scores import SMALL_SHARE
 from fastbp.tabular.table import Table, open_table
 from fastbp.tabular.target import Target, infer_target
 from fastbp.tabular.training import Settings, Trained
-
-# A target is very unbalanced if its rarest class has a smaller share.
-SMALL_SHARE = 0.05
 
 
 def train(

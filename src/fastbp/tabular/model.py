@@ -183,7 +183,9 @@ def as_estimator(network: MLP, target: Target, settings: Settings, scale: tuple[
         return model
     scaler = StandardScaler()
     scaler.mean_, scaler.scale_ = np.array([scale[0]]), np.array([scale[1]])
-    scaler.var_, scaler.n_samples_seen_, scaler.n_features_in_ = scaler.scale_**2, 1, 1
+    with np.errstate(over="ignore", under="ignore"):  # nobody reads it
+        scaler.var_ = scaler.scale_**2
+    scaler.n_samples_seen_, scaler.n_features_in_ = 1, 1
     whole = TransformedTargetRegressor(model, transformer=scaler, check_inverse=False)
     whole.regressor_, whole.transformer_, whole._training_dim = model, scaler, 1
     return whole

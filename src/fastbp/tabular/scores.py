@@ -7,6 +7,9 @@ from typing import TypeAlias
 import numpy as np
 from sklearn import metrics
 
+# Two classes are very unbalanced if the rarer one has a smaller share.
+SMALL_SHARE = 0.05
+
 Label: TypeAlias = str | bool | float | np.generic
 
 
@@ -23,18 +26,29 @@ class Scores:
         The most frequent class, or the mean, of the training targets.
     per_class : list of (class, precision, recall, F1, number of rows)
         Empty for a regression.
+    unbalanced : bool
+        Whether one of two classes has a very small share of the training rows.
     """
 
     model: dict[str, float]
     baseline: dict[str, float]
     constant: Label
     per_class: list[tuple[Label, float, float, float, int]] = field(default_factory=list)
+    unbalanced: bool = False
+
+    @property
+    def decisive(self) -> str:
+        """The score that says whether the model is better than the constant."""
+        if "RMSE" in self.model:
+            return "RMSE"
+        # The log-loss of a rare class is small whatever the model says.
+        return "ROC AUC" if self.unbalanced and "ROC AUC" in self.model else "log-loss"
 
     @property
     def beats_baseline(self) -> bool:
-        """Whether the model is better than the constant: by the log-loss, or by the mean squared error."""
-        name = "log-loss" if "log-loss" in self.model else "RMSE"
-        return self.model[name] < self.baseline[name]
+        """Whether the model is better than the constant, by the decisive score."""
+        model, baseline = self.model[self.decisive], self.baseline[self.decisive]
+        return model > baseline if self.decisive == "ROC AUC" else model < baseline
 
 
 def score_classes(y: np.ndarray, proba: np.ndarray, classes: np.ndarray, frequency: np.ndarray) -> Scores:
@@ -60,6 +74,7 @@ def score_classes(y: np.ndarray, proba: np.ndarray, classes: np.ndarray, frequen
         baseline=_class_scores(y, np.full_like(y, constant), np.tile(frequency, (len(y), 1)), classes),
         constant=constant,
         per_class=list(zip(labels, precision, recall, f1, support, strict=True)),
+        unbalanced=len(classes) == 2 and min(frequency) < SMALL_SHARE,
     )
 
 

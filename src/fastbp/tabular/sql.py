@@ -1,11 +1,16 @@
 """Pieces of SQL for DuckDB."""
 
-__all__ = ["lower_in", "quoted"]
+__all__ = ["identifier", "lower_in", "quoted"]
 
 
 def quoted(text: str) -> str:
     """Return a string literal."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def identifier(name: str) -> str:
+    """Return the name of a column in quotes."""
+    return '"' + name.replace('"', '""') + '"'
 
 
 def lower_in(value: str, words: tuple[str, ...]) -> str:

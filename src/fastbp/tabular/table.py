@@ -16,7 +16,7 @@ import duckdb
 from fastbp.interop.libraries import install_command
 from fastbp.tabular.errors import TableError
 from fastbp.tabular.options import ReadOptions
-from fastbp.tabular.sql import quoted
+from fastbp.tabular.sql import identifier, quoted
 from fastbp.tabular.text_files import COMPRESSIONS, find_layout, plain_utf8, read_rows
 from fastbp.threads.cpus import allowed_cpus
 
@@ -178,9 +178,25 @@ def _from_file(
         connection.execute(f"CREATE VIEW source AS FROM read_parquet({file})")
         names = f"SELECT name FROM parquet_schema({file})"
     else:
-        connection.execute(f"CREATE VIEW source AS FROM read_json({file}, sample_size=-1)")
+        _from_json(connection, file)
         names = f"SELECT DISTINCT unnest(json_keys(json)) FROM read_json_objects({file})"
     return _from_source(connection, lambda: {row[0] for row in connection.execute(names).fetchall()})
+
+
+def _from_json(connection: duckdb.DuckDBPyConnection, file: str) -> None:
+    """Make the view ``source``; numbers are texts in columns with whole numbers that float64 cannot hold."""
+    connection.execute(f"CREATE VIEW source AS FROM read_json({file}, sample_size=-1)")
+    types = {row[0]: row[1] for row in connection.execute("DESCRIBE source").fetchall()}
+    floats = [name for name, kind in types.items() if kind == "DOUBLE"]
+    if not floats:
+        return
+    large = [f"bool_or(abs({identifier(name)}) >= {2.0**53!r})" for name in floats]
+    found = connection.execute(f"SELECT {', '.join(large)} FROM source").fetchone()
+    assert found is not None
+    if any(found):
+        types.update({name: "VARCHAR" for name, is_large in zip(floats, found, strict=True) if is_large})
+        columns = ", ".join(f"{quoted(name)}: {quoted(kind)}" for name, kind in types.items())
+        connection.execute(f"CREATE OR REPLACE VIEW source AS FROM read_json({file}, columns={{{columns}}})")
 
 
 def _from_text(
