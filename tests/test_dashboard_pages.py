@@ -3,10 +3,11 @@
 import itertools
 import json
 import re
+import socket
 from html.parser import HTMLParser
 
 import pytest
-from benchmarks.dashboard import charts
+from benchmarks.dashboard import __main__, charts
 from benchmarks.trainings import TRAININGS
 
 from support import browser
@@ -64,13 +65,36 @@ def test_the_planted_commit_is_named_and_no_other(published):
     page, hashes = text_of(published), published[1]
     assert blamed(page) == {hashes[CARELESS][:8]}
     table = page.partition('<h2 id="regressions">')[2].partition("<details>")[0]
-    listed = set(re.findall(r">([\w.]+(?:\([^<]*\))?)</a>, (\d) thread", table))
+    listed = re.findall(r">([\w.]+(?:\([^<]*\))?)</a>, ([^<]*)<", table)
     kernels = [
         f"kernels.GemmUpdate.time_fused({case})" for case in ("m128_k256_n256 float64", "m512_k512_n512 float32")
     ]
-    expected = {(name, threads) for name in ("step.Adam.time_fit(64-100-10)", *kernels) for threads in "12"}
-    assert expected <= listed
+    rows = dict(listed)
+    assert {"step.Adam.time_fit(64-100-10)", *kernels} <= set(rows)
+    assert len(rows) == len(listed), "a benchmark is listed more than once"
+    assert {rows[name] for name in kernels} <= {"1 thread, also 2 threads", "2 threads, also 1 thread"}
     assert "Be careless" in table
+
+
+def test_throughput_comes_first_and_regressions_after_the_peers(published):
+    page = text_of(published)
+    titles = re.findall(r"<h2[^>]*>([^<]*)</h2>", page)
+    assert titles[:4] == ["Throughput", "Fraction of the roofline", "Compared with its peers", "Regressions"]
+    assert page.index("<h2>Throughput") < page.index("<svg") < page.index('class="tile')
+
+
+def test_comparisons_are_no_regressions(tmp_path):
+    """Only the control, NumPy and the unfused kernels become slower: nothing is listed."""
+    tree = tmp_path
+    hashes = make_tree(tree, SUBJECTS)
+
+    def slowness(place, name, threads):
+        return 2.0 if place >= CARELESS and re.search("_unfused|_numpy|_reference", name) else 1.0
+
+    write_results(tree, discover(tree), hashes, slowness)
+    page = publish(tree).read_text(encoding="utf-8")
+    assert "<p>None.</p>" in page
+    assert "<details><summary>1 slower" not in page
 
 
 def test_what_the_machine_did_is_excused(published):
@@ -221,3 +245,18 @@ def test_the_browser_would_notice_a_fault(chromium, tmp_path):
     visit = chromium.visit(page.as_uri())
     assert any("example.invalid" in address for address in visit.requests)
     assert any("nowhere" in error for error in visit.errors)
+
+
+def test_the_next_free_port_is_taken(tmp_path, monkeypatch):
+    with socket.create_server(("localhost", 0)) as taken:
+        port = taken.getsockname()[1]
+        monkeypatch.setattr(__main__, "PORT", port)
+        with __main__.open_server(tmp_path, None) as server:
+            assert port < server.server_port < port + __main__.MOST_PORTS
+
+
+def test_a_port_that_was_asked_for_is_taken_or_refused(tmp_path):
+    with __main__.open_server(tmp_path, 0) as server:
+        port = server.server_port
+        with pytest.raises(SystemExit, match=f"^cannot serve on port {port}: "):
+            __main__.open_server(tmp_path, port)

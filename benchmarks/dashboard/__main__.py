@@ -17,6 +17,8 @@ from statistics import median
 
 from benchmarks.dashboard import measure, publish
 
+PORT, MOST_PORTS = 8080, 100
+
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """Return the options; `command` is the subcommand."""
@@ -40,7 +42,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     commands.add_parser("check", help="asv's own check, and every benchmark once in the current Python")
     commands.add_parser("publish", parents=[publishing], help="write the pages")
     command = commands.add_parser("serve", parents=[publishing], help="write the pages and show them")
-    command.add_argument("--port", type=int, default=8080)
+    command.add_argument("--port", type=int, help=f"default: {PORT}, or the next free one")
     options = parser.parse_args(arguments)
     if "threads" in options:
         options.threads = sorted(set(options.threads or measure.all_threads()))
@@ -77,11 +79,22 @@ def check() -> int:
     return 1 if outcome.failed else 0
 
 
-def serve(folder: Path, port: int) -> None:
-    """Serve the pages until Ctrl-C."""
+def open_server(folder: Path, port: int | None) -> http.server.HTTPServer:
+    """Return a server of a folder on a port; None for the first free one from `PORT` on."""
     handler = partial(http.server.SimpleHTTPRequestHandler, directory=folder)
-    with http.server.ThreadingHTTPServer(("localhost", port), handler) as server:
-        print(f"http://localhost:{port}/, until Ctrl-C", flush=True)
+    candidates = [port] if port is not None else range(PORT, PORT + MOST_PORTS)
+    for candidate in candidates:
+        try:
+            return http.server.ThreadingHTTPServer(("localhost", candidate), handler)
+        except OSError as error:
+            reason = error.strerror
+    sys.exit(f"cannot serve on port {candidates[-1]}: {reason}")
+
+
+def serve(folder: Path, port: int | None) -> None:
+    """Serve the pages until Ctrl-C."""
+    with open_server(folder, port) as server:
+        print(f"http://localhost:{server.server_port}/, until Ctrl-C", flush=True)
         try:
             server.serve_forever()
         except KeyboardInterrupt:

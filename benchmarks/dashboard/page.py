@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import NamedTuple
@@ -153,10 +153,12 @@ def _machine(history: History) -> list[Card]:
     ]
 
 
-_SECTIONS = {
+_SPEED = {
     "Throughput": throughput_cards,
     "Fraction of the roofline": _roofline,
     "Compared with its peers": _peers,
+}
+_DETAILS = {
     "Kernels": _kernels,
     "Start and memory": _processes,
     "Is it the machine?": _machine,
@@ -213,11 +215,15 @@ def _commit_row(history: History, step: rules.Step) -> str:
     return f'<tr class="commit"><td colspan="4">{text}</td></tr>'
 
 
-def _step_row(step: rules.Step) -> str:
+def _step_row(steps: Sequence[rules.Step]) -> str:
+    """Return the row of a benchmark, with the figures for the number of threads that suffered most."""
+    step = max(steps, key=lambda step: step.blamed)
     label = _label_of(step.key)
     machine = f" (machine {_percent_more(step.machine)})" if step.machine > 1.02 else ""
+    others = sorted(other.key.threads for other in steps if other is not step)
+    threads = _threads(step.key.threads) + "".join(f", also {_threads(number)}" for number in others)
     return (
-        f'<tr><td><a href="#{_anchor(step.key)}">{escape(step.key.full_name)}</a>, {_threads(step.key.threads)}</td>'
+        f'<tr><td><a href="#{_anchor(step.key)}">{escape(step.key.full_name)}</a>, {threads}</td>'
         f'<td class="number bad">{_percent_more(step.ratio)}{machine}</td>'
         f'<td class="number">{label(step.before)} → {label(step.after)}</td>'
         f'<td class="number">{100 * step.threshold:.0f} %</td></tr>'
@@ -227,19 +233,22 @@ def _step_row(step: rules.Step) -> str:
 def _steps_table(history: History, steps: Sequence[rules.Step]) -> str:
     """Return a table of steps: the newest commit first, and for each commit the largest step first."""
     rows, above = [], ""
+    alike: dict[tuple, list[rules.Step]] = {}
     for step in sorted(steps, key=lambda step: (-history.place(step.first), step.last, -step.blamed)):
-        commit = _commit_row(history, step)
-        rows.append((commit if commit != above else "") + _step_row(step))
+        alike.setdefault((step.first, step.last, step.key.full_name), []).append(step)
+    for group in alike.values():
+        commit = _commit_row(history, group[0])
+        rows.append((commit if commit != above else "") + _step_row(group))
         above = commit
     heads = '<th>benchmark</th><th class="number">slower by</th><th class="number">from → to</th>'
     head = f'<tr>{heads}<th class="number">threshold</th></tr>'
-    return f'<div class="scroll"><table><thead>{head}</thead><tbody>{"".join(rows)}</tbody></table></div>'
+    return f'<div class="scroll"><table class="steps"><thead>{head}</thead><tbody>{"".join(rows)}</tbody></table></div>'
 
 
 def regressions_section(history: History) -> str:
     """Return what has become slower: because of the code, possibly because of it, and because of the machine."""
     text = "Benchmarks that became slower and stayed so, by more than their threshold and more than the machine."
-    parts = [f'<h2 id="regressions">Regressions</h2><p class="quiet">{text}</p>']
+    parts = [f'<h2 id="regressions">Regressions</h2><p class="quiet">{text}</p>{tiles(history)}']
     parts.append(_steps_table(history, history.confirmed) if history.confirmed else "<p>None.</p>")
     for steps, title in (
         ([s for s in history.steps if s.by_code and not s.confirmed], "slower in the newest commit, not yet confirmed"),
@@ -275,15 +284,19 @@ def tiles(history: History) -> str:
     return f'<div class="tiles">{"".join(boxes)}</div>'
 
 
+def _sections(history: History, sections: Mapping[str, Callable[[History], list[Card]]]) -> Iterator[str]:
+    """Yield the sections that have values."""
+    for title, cards in sections.items():
+        drawn = "".join(_draw(history, card) for card in cards(history))
+        if drawn:
+            yield f'<h2>{title}</h2><p class="quiet">{_TEXTS[title]}</p><div class="cards">{drawn}</div>'
+
+
 def page(history: History, others: Sequence[tuple[str, str]], log: Sequence[Sequence[str]]) -> str:
     """Return the page of a machine; `others` has the names of other machines and the files of their pages."""
     newest = history.measured[-1]
     links = "".join(f' · <a href="{file}">{escape(name)}</a>' for name, file in others)
-    body = [regressions_section(history)]
-    for title, cards in _SECTIONS.items():
-        drawn = "".join(_draw(history, card) for card in cards(history))
-        if drawn:
-            body.append(f'<h2>{title}</h2><p class="quiet">{_TEXTS[title]}</p><div class="cards">{drawn}</div>')
+    body = [*_sections(history, _SPEED), regressions_section(history), *_sections(history, _DETAILS)]
     return f"""<!doctype html>
 <html lang="en">
 <head>
@@ -299,7 +312,6 @@ def page(history: History, others: Sequence[tuple[str, str]], log: Sequence[Sequ
 <h1>fastbp: speed over its history</h1>
 <p>Newest: <code>{newest.short}</code> {escape(newest.subject)} ({newest.date}).
 <span class="quiet">{escape(history.machine["cpu"])}, {escape(history.machine["num_cpu"])} CPUs{links}</span></p>
-{tiles(history)}
 </header>
 <main>
 {"".join(body)}{all_benchmarks(history)}{environments_section(log)}

@@ -93,8 +93,8 @@ def is_time(key: Key) -> bool:
 
 
 def is_judged(key: Key) -> bool:
-    """Return whether a benchmark measures fastbp: the control and NumPy's times do not."""
-    return not (is_control(key) or key.benchmark.endswith(("_numpy", "_reference")))
+    """Return whether a benchmark measures what users run: the control, NumPy and unfused kernels are for comparison."""
+    return not (is_control(key) or key.benchmark.endswith(("_numpy", "_reference", "_unfused")))
 
 
 def threshold(key: Key, thresholds: Mapping[str, float], noise: float) -> float:
