@@ -23,6 +23,8 @@ from benchmarks.peers import __main__ as command
 from benchmarks.peers import check, driver, report, roofline, worker
 from benchmarks.peers.process import Died, Peer
 
+from support.threads import wait_for
+
 ROOT = Path(__file__).parents[1]
 SMALL = Workload((6, 20, 2), 16)
 
@@ -121,8 +123,8 @@ class TestRoofline:
 
     def test_the_machine_can_do_something(self):
         machine = roofline.measure("float32", 1)
-        assert machine.gflops > 0.1
-        assert machine.gbytes > 0.1
+        assert machine.gflops > 0
+        assert machine.gbytes > 0
 
 
 class Named(NamedTuple):
@@ -208,7 +210,7 @@ from benchmarks.peers.process import Peer
 with Peer("fastbp", 1, "float32") as peer:
     peer.ready()
     print(peer.pid, flush=True)
-    time.sleep(60)
+    time.sleep(3600)
 """
         process = subprocess.Popen(
             [sys.executable, "-c", program],
@@ -225,10 +227,7 @@ with Peer("fastbp", 1, "float32") as peer:
                 os.killpg(process.pid, how)  # as a terminal does
             else:
                 process.send_signal(how)
-        deadline = time.monotonic() + 10
-        while self.state(pid)[0] != "Z" and time.monotonic() < deadline:
-            time.sleep(0.01)
-        assert self.state(pid)[0] == "Z"
+        wait_for(lambda: self.state(pid)[0] == "Z")
 
     def state(self, pid):
         """State of a process according to the system ("Z" if there is no process), and its CPU time in ticks."""
@@ -327,11 +326,13 @@ class TestReport:
 
 
 class TestCommand:
-    def test_a_complete_run_is_saved_with_the_others(self):
+    @pytest.mark.parametrize(("cpus", "threads"), [(1, [1]), (4, [1, 4])])
+    def test_a_complete_run_is_saved_with_the_others(self, monkeypatch, cpus, threads):
+        monkeypatch.setattr(command, "allowed_cpus", lambda: cpus)
         options = command.parse([])
         assert options.complete
         assert options.workloads == WORKLOADS
-        assert options.threads == sorted({1, len(os.sched_getaffinity(0))})
+        assert options.threads == threads
 
     @pytest.mark.parametrize("arguments", [["--quick"], ["--first", "2"], ["--peers", "jax"]])
     def test_any_other_is_not(self, arguments):

@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from support.limits import HANG_SECONDS
 from support.processes import environment
 
 
@@ -13,7 +14,12 @@ def test_a_program_with_the_name_of_a_library(name, tmp_path):
     program = tmp_path / f"{name}.py"
     program.write_text("from fastbp import MLPClassifier\nprint(MLPClassifier.__name__)\n")
     result = subprocess.run(
-        [sys.executable, str(program)], env=environment(), capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, str(program)],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=HANG_SECONDS,
+        check=False,
     )
     # Numba does without colorama.
     assert result.returncode == (0 if name == "colorama" else 1), result.stderr

@@ -69,8 +69,8 @@ def test_description():
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_the_peak_is_a_speed(dtype):
-    # Faster than one element at a time at 0.1 GHz, slower than 64 FMAs of a vector at 10 GHz.
-    assert 0.1 < machine.fma_peak(dtype, seconds=0.02) < 64 * 2 * 16 * 10
+    # Slower than 64 FMAs of a vector at 10 GHz; how fast a busy machine is nobody knows.
+    assert 0.0 < machine.fma_peak(dtype, seconds=0.02) < 64 * 2 * 16 * 10
 
 
 def test_nothing_is_compiled_after_a_warmup(tmp_path):

@@ -10,6 +10,7 @@ from fastbp.threads import budget
 from fastbp.threads.budget import Claim, choose_threads
 from fastbp.threads.pool import count_open
 from fastbp.training import engine
+from support.limits import HANG_SECONDS
 from support.networks import assert_identical, make_optimizer, make_problem, open_session, train
 from support.threads import wait_for_idle_workers
 
@@ -75,7 +76,7 @@ def test_a_forked_child_has_no_claims():
     held.threads()
     child = os.fork()
     if child == 0:
-        signal.alarm(20)
+        signal.alarm(HANG_SECONDS)
         os._exit(Claim(None, BIG, 100).threads())
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 8
 

@@ -9,6 +9,7 @@ import llvmlite.binding as llvm
 import pytest
 
 from fastbp.compiler.target import TARGET
+from support.limits import HANG_SECONDS
 from support.processes import TESTS, environment, run_well
 
 pytestmark = pytest.mark.skipif(
@@ -51,7 +52,7 @@ def test_smoke_tests(target):
         cwd=TESTS.parent,
         capture_output=True,
         text=True,
-        timeout=400,
+        timeout=HANG_SECONDS,
         check=False,
     )
     assert result.returncode == 0, result.stdout[-6000:]

@@ -15,6 +15,7 @@ import fastbp
 from fastbp.compiler import code_cache
 from fastbp.compiler.jit import inner, jit
 from fastbp.kernels.vectors.simd import get, pointer
+from support.limits import HANG_SECONDS
 from support.processes import command, environment, run_well
 
 
@@ -238,7 +239,7 @@ def test_cold_processes_at_once(n_processes, tmp_path):
         )
         for dtype in dtypes
     ]
-    outputs = [process.communicate(timeout=240) for process in processes]
+    outputs = [process.communicate(timeout=HANG_SECONDS) for process in processes]
     assert [process.returncode for process in processes] == [0] * n_processes, outputs
     results = {dtype: set() for dtype in dtypes}
     for dtype, (output, _) in zip(dtypes, outputs, strict=True):

@@ -94,7 +94,7 @@ def lines_of(output, kind):
 def test_without_inner_functions_the_results_are_the_same(work, tmp_path):
     expected = run_well("cached", work, "float32")
     changes = ("numba.core.codegen:JITCodeLibrary", work, "float32")
-    output = run_well("changed_numba", *changes, timeout=480, NUMBA_CACHE_DIR=str(tmp_path))
+    output = run_well("changed_numba", *changes, NUMBA_CACHE_DIR=str(tmp_path))
     assert lines_of(output, "result") == lines_of(expected, "result")
     (warning,) = lines_of(output, "warning")
     assert warning.startswith(f"warning RuntimeWarning fastbp does not know Numba {numba.__version__}: compilation")

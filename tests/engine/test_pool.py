@@ -12,6 +12,7 @@ import pytest
 
 from fastbp.threads import pool
 from fastbp.threads.pool import Call, count_open, submit
+from support.limits import HANG_SECONDS
 from support.processes import environment
 from support.threads import wait_for, wait_for_idle_workers
 
@@ -41,7 +42,9 @@ def test_calls_run_at_the_same_time(count):
     # However many are open already: each waits for all of the others, as threads do at a barrier.
     for _ in range(20):
         barrier = threading.Barrier(2 * count)
-        calls = [Call(lambda thread, barrier=barrier: barrier.wait(20), thread) for thread in range(2 * count)]
+        calls = [
+            Call(lambda thread, barrier=barrier: barrier.wait(HANG_SECONDS), thread) for thread in range(2 * count)
+        ]
         assert submit(calls[:count])
         assert submit(calls[count:])
         finish_all(calls)
@@ -72,13 +75,13 @@ def test_many_callers_at_once():
             calls = [Call(done.append, thread) for thread in range(3)]
             assert submit(calls)
             for call in calls:
-                assert call.wait(20)
+                assert call.wait(HANG_SECONDS)
 
     callers = [threading.Thread(target=caller, daemon=True) for _ in range(6)]
     for thread in callers:
         thread.start()
     for thread in callers:
-        thread.join(60)
+        thread.join(HANG_SECONDS)
     assert sorted(done) == sorted(6 * 100 * [0, 1, 2])
     assert count_open() == 0
 
@@ -86,7 +89,7 @@ def test_many_callers_at_once():
 def test_an_error_is_kept_and_the_worker_goes_on():
     call = Call(lambda thread: 1 // thread, 0)
     assert submit([call])
-    assert call.wait(20)
+    assert call.wait(HANG_SECONDS)
     assert isinstance(call.error, ZeroDivisionError)
     test_calls_run_at_the_same_time(2)
 
@@ -111,14 +114,14 @@ def test_a_call_that_has_begun_holds_its_arrays_to_its_end(gate):
 
     def work(thread):
         begun.set()
-        gate.wait(20)
+        gate.wait(HANG_SECONDS)
 
     array = np.zeros(10)
     held = weakref.ref(array)
     call = Call(work, 0, [array])
     del array
     assert submit([call])
-    assert begun.wait(20)
+    assert begun.wait(HANG_SECONDS)
     assert not call.withdraw()
     assert not call.wait(0.001)
     assert held() is not None
@@ -130,6 +133,8 @@ def test_a_call_that_has_begun_holds_its_arrays_to_its_end(gate):
 @posix
 def test_finish_waits_through_signal_handlers_that_raise(gate):
     def handler(number, frame):
+        if frame.f_code is not Call.wait.__code__:
+            return  # before `finish` waits, or after
         heard.append(number)
         if len(heard) == 3:
             gate.set()
@@ -137,7 +142,7 @@ def test_finish_waits_through_signal_handlers_that_raise(gate):
             raise TimeoutError
 
     heard = []
-    call = Call(lambda thread: gate.wait(20), 0)
+    call = Call(lambda thread: gate.wait(HANG_SECONDS), 0)
     assert submit([call])
     wait_for(lambda: call._fate)
     before = signal.signal(signal.SIGALRM, handler)
@@ -174,14 +179,14 @@ def test_where_the_interpreter_ends(monkeypatch):
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork.*:DeprecationWarning")
 def test_a_forked_child_has_no_workers_and_starts_its_own(gate):
-    busy = [Call(lambda thread: gate.wait(20), thread) for thread in range(2)]
+    busy = [Call(lambda thread: gate.wait(HANG_SECONDS), thread) for thread in range(2)]
     assert submit(busy)
     child = os.fork()
     if child == 0:
-        signal.alarm(20)
+        signal.alarm(HANG_SECONDS)
         alone = (len(pool._workers), count_open()) == (0, 0)
         call = Call(lambda thread: None, 0)
-        os._exit(0 if alone and submit([call]) and call.wait(20) else 1)
+        os._exit(0 if alone and submit([call]) and call.wait(HANG_SECONDS) else 1)
     assert os.waitpid(child, 0)[1] == 0
     gate.set()
     finish_all(busy)
@@ -202,7 +207,12 @@ assert (kernels.matmul(x, x.T, n_threads=2) == kernels.matmul(x, x.T, n_threads=
 print(len(pool._workers))
 """
     done = subprocess.run(
-        [sys.executable, "-c", program], env=environment(), capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-c", program],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=HANG_SECONDS,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     return int(done.stdout)

@@ -10,6 +10,7 @@ import pytest
 from fastbp.kernels import matmul
 from fastbp.threads.budget import choose_threads
 from fastbp.threads.cpus import allowed_cpus
+from support.limits import HANG_SECONDS
 from support.networks import assert_identical, make_optimizer, make_problem, train
 
 BIG = 1e12  # operations that are worth all cores
@@ -42,9 +43,9 @@ def test_fork_after_training(monkeypatch):
     receiver, sender = context.Pipe(duplex=False)
     child = context.Process(target=in_child, args=(3, sender), daemon=True)
     child.start()
-    assert receiver.poll(30), "the child hangs"
+    assert receiver.poll(HANG_SECONDS), "the child hangs"
     result, threads = receiver.recv()
-    child.join(10)
+    child.join(HANG_SECONDS)
     assert child.exitcode == 0
     assert_same_work(result, ref)
     assert threads == 1, "siblings use the other cores"

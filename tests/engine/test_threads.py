@@ -1,6 +1,5 @@
 """The number of threads changes no bit, and trainings side by side do not disturb each other."""
 
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -26,6 +25,7 @@ from support.networks import (
     train,
 )
 from support.sparse import sparse_of
+from support.threads import result_of
 
 THREADS = (2, 3, 4, 7)
 
@@ -99,17 +99,6 @@ def test_changes_between_all_threads_and_one_change_no_bit(rng, monkeypatch):
                 assert_identical(train(problem, make_optimizer(optimizer), threads), one)
 
 
-def within(seconds, function):
-    """Return what `function` returns; fail if it takes too long, as deadlocked threads would."""
-    results = []
-    # A daemon, so that one that hangs does not keep the tests from ending.
-    thread = threading.Thread(target=lambda: results.append(function()), daemon=True)
-    thread.start()
-    thread.join(seconds)
-    assert results, "no result in time"
-    return results[0]
-
-
 class PausingOrders(list):
     """Orders of epochs, between which workers have time to fall asleep."""
 
@@ -129,7 +118,7 @@ def test_slices_without_a_step(threads, without_weight, rng):
     one = train(problem, make_optimizer("Adam"), 1)
     problem.orders = PausingOrders(problem.orders)
     for _ in range(30):
-        assert_identical(within(20, lambda: train(problem, make_optimizer("Adam"), threads)), one)
+        assert_identical(result_of(lambda: train(problem, make_optimizer("Adam"), threads)), one)
 
 
 def test_trainings_side_by_side(rng):
@@ -139,7 +128,7 @@ def test_trainings_side_by_side(rng):
     alone = [train(problem, make_optimizer("Adam")) for problem in problems]
     with ThreadPoolExecutor(6) as pool:
         futures = [pool.submit(train, p, make_optimizer("Adam"), 1 + i % 3) for i, p in enumerate(problems)]
-        together = [future.result(timeout=60) for future in futures]
+        together = [future.result() for future in futures]
     for a, b in zip(alone, together, strict=True):
         assert_identical(a, b)
 
@@ -156,7 +145,7 @@ def test_products_and_predictions_side_by_side(rng):
 
     ref = work(1)
     with ThreadPoolExecutor(8) as pool:
-        for result in pool.map(work, [1, 2, 3, 4] * 4, timeout=60):
+        for result in pool.map(work, [1, 2, 3, 4] * 4):
             for r, c in zip(ref, result, strict=True):
                 np.testing.assert_array_equal(c, r)
 
@@ -164,7 +153,7 @@ def test_products_and_predictions_side_by_side(rng):
 def test_a_crowd_of_threads(rng):
     # Far more threads than cores: each barrier costs a switch of threads or a nap, and no more.
     problem = make_problem(rng, (10, 20, 3), n=400, batch_size=20, epochs=1)
-    crowd = within(60, lambda: train(problem, make_optimizer("Adam"), 1 << 31))
+    crowd = result_of(lambda: train(problem, make_optimizer("Adam"), 1 << 31))
     assert_identical(crowd, train(problem, make_optimizer("Adam"), 1))
 
 

@@ -14,6 +14,7 @@ from fastbp.kernels.vectors.atomics import nap
 from fastbp.kernels.vectors.simd import pointer
 from fastbp.threads import pool
 from fastbp.threads.cpus import allowed_cpus
+from support.limits import HANG_SECONDS
 from support.threads import wait_for_idle_workers
 
 
@@ -57,7 +58,7 @@ class Work:
             self._begun.set()
             self.fail(thread)
         elif self._wait:
-            assert self._begun.wait(20)
+            assert self._begun.wait(HANG_SECONDS)
             self.fail(thread)
         take(shares, thread, self._naps, self.taken, self._stop_at)
 
@@ -106,11 +107,12 @@ def test_if_the_caller_fails_the_workers_stop():
             if thread == 0:
                 raise MemoryError
 
-    work = Failing(1000, naps=20, wait=True)
+    # All of it would take a worker longer than any machine is too busy to run the caller.
+    work = Failing(30_000, naps=20, wait=True)
     with pytest.raises(MemoryError):
-        run_shares(work, 1000, 500, 2, ())
+        run_shares(work, 30_000, 15_000, 2, ())
     taken = work.taken.copy()
-    assert taken.sum() < 500
+    assert taken.sum() < 30_000
     wait_for_idle_workers()
     np.testing.assert_array_equal(work.taken, taken)
 
@@ -150,7 +152,7 @@ def test_a_worker_that_has_not_ended_holds_no_array_afterwards():
     class Stuck(Work):
         def fail(self, thread):
             if thread != 0:
-                released.wait(20)
+                released.wait(HANG_SECONDS)
 
     array = np.zeros(1000)
     try:
@@ -178,7 +180,7 @@ def test_side_by_side_and_one_inside_of_the_other():
     for caller in callers:
         caller.start()
     for caller in callers:
-        caller.join(20)
+        caller.join(HANG_SECONDS)
     assert sorted(done) == sorted(list(range(4)) * 8)
 
 

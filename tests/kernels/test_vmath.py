@@ -16,6 +16,7 @@ from numba import types
 from fastbp.compiler.target import TARGET
 from fastbp.kernels.vectors import elementary, vmath
 from fastbp.kernels.vectors.simd import first_lanes, lanes_of, load, load_where, pointer, store, store_where
+from support.limits import HANG_SECONDS
 
 FUNCTIONS = ("exp", "log", "tanh", "logistic")
 DTYPES = (np.float32, np.float64)
@@ -314,7 +315,7 @@ def test_other_targets(target):
         "FASTBP_VMATH_TARGET": target,
     }
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-k", "not detected", __file__]
-    run = subprocess.run(command, env=env, capture_output=True, text=True, timeout=300)
+    run = subprocess.run(command, env=env, capture_output=True, text=True, timeout=HANG_SECONDS)
     assert run.returncode == 0, run.stdout[-5000:] + run.stderr[-2000:]
 
 

@@ -10,6 +10,7 @@ from sklearn import neural_network
 
 import fastbp
 from fastbp.patching import patch_sklearn, sklearn_is_patched, unpatch_sklearn
+from support.limits import HANG_SECONDS
 from support.processes import environment
 
 pytest_plugins = ["pytester"]
@@ -107,7 +108,7 @@ def test_scikit_learns_own_tests(tmp_path):
         env=environment(),
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=HANG_SECONDS,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -5,6 +5,8 @@ import pytest
 
 import refbp
 
+pytestmark = pytest.mark.smoke
+
 
 def sigma(z):
     return 1 / (1 + np.exp(-z))

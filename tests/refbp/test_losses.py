@@ -7,6 +7,8 @@ import refbp
 from refbp.activations import ACTIVATIONS
 from refbp.losses import LOSSES, residual, xlogy
 
+pytestmark = pytest.mark.smoke
+
 N_OUT = {"squared_error": 3, "poisson": 2, "log_loss": 3, "binary_log_loss": 2}
 
 

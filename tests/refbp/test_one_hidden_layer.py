@@ -9,6 +9,8 @@ import refbp
 from refbp import one_hidden_layer as textbook
 from refbp.activations import ACTIVATIONS, HIDDEN_ACTIVATIONS
 
+pytestmark = pytest.mark.smoke
+
 LAM = 0.3
 D, H, Q, N = 4, 5, 3, 6
 

@@ -5,6 +5,8 @@ import pytest
 
 import refbp
 
+pytestmark = pytest.mark.smoke
+
 
 @pytest.fixture(scope="module")
 def sklearn_optimizers():

@@ -11,8 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from support.limits import HANG_SECONDS
+
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
-_TIMEOUT = 60
 
 
 def find_browser() -> str | None:
@@ -77,7 +78,7 @@ class Browser:
         """Open a page and wait until an expression becomes true there; returns what has happened."""
         self._events.clear()
         self.call("Page.navigate", url=address)
-        end = time.monotonic() + _TIMEOUT
+        end = time.monotonic() + HANG_SECONDS
         while not self.ask(f"document.readyState === 'complete' && ({ready})"):
             assert time.monotonic() < end, f"{address} did not come to {ready}: {self._visit()}"
             time.sleep(0.05)

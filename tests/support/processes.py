@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from support.limits import HANG_SECONDS
+
 TESTS = Path(__file__).parents[1]
 PROGRAMS = TESTS / "engine" / "programs"
 
@@ -21,20 +23,20 @@ def command(program: str, *arguments: str) -> list[str]:
     return [sys.executable, "-W", "error", str(PROGRAMS / f"{program}.py"), *arguments]
 
 
-def run(program: str, *arguments: str, timeout: float = 240, **changes: str | None) -> subprocess.CompletedProcess[str]:
+def run(program: str, *arguments: str, **changes: str | None) -> subprocess.CompletedProcess[str]:
     """Run a program to its end, whatever that is."""
     return subprocess.run(
         command(program, *arguments),
         env=environment(**changes),
         capture_output=True,
         text=True,
-        timeout=timeout,
+        timeout=HANG_SECONDS,
         check=False,
     )
 
 
-def run_well(program: str, *arguments: str, timeout: float = 240, **changes: str | None) -> str:
+def run_well(program: str, *arguments: str, **changes: str | None) -> str:
     """Run a program that must succeed; returns what it printed."""
-    result = run(program, *arguments, timeout=timeout, **changes)
+    result = run(program, *arguments, **changes)
     assert result.returncode == 0, f"{program} {arguments} ended with {result.returncode}:\n{result.stderr[-4000:]}"
     return result.stdout

@@ -20,6 +20,9 @@ DTYPES = (np.float32, np.float64)
 
 def info(screen: Screen) -> None:
     """Show what fastbp found on this machine and how fast one core multiplies and adds."""
+    with screen.progress.status("measuring"):
+        peaks = {dtype.__name__: machine.fma_peak(dtype) for dtype in DTYPES}
+    # Afterwards: by now it is known where compiled code is stored.
     facts: dict[str, Any] = dict(machine.describe())
     table = new_table("what", "value", n_text=2)
     add_row(table, "CPU", facts["cpu"])
@@ -28,11 +31,9 @@ def info(screen: Screen) -> None:
     lanes = ", ".join(f"{bits // (8 * dtype().itemsize)} {dtype.__name__}" for dtype in DTYPES)
     add_row(table, "vectors", f"{bits} bits: {lanes}")
     add_row(table, "threads", facts["threads"])
-    with screen.progress.status("measuring"):
-        for dtype in DTYPES:
-            peak = machine.fma_peak(dtype)
-            facts[f"peak_{dtype.__name__}"] = peak
-            add_row(table, f"FMA peak, {dtype.__name__}", f"{peak:.0f} GFLOP/s per core")
+    for name, peak in peaks.items():
+        facts[f"peak_{name}"] = peak
+        add_row(table, f"FMA peak, {name}", f"{peak:.0f} GFLOP/s per core")
     add_row(table, "compiled kernels", facts["cache_folder"] or "not kept: there is no writable folder")
     add_row(table, "Python", platform.python_version())
     add_row(table, "NumPy", facts["numpy"])

@@ -68,7 +68,7 @@ def _obstacle() -> str:
 def _folders() -> list[Path]:
     """Return the folders where code may be stored, the best one first."""
     if config.CACHE_DIR:
-        return [Path(config.CACHE_DIR, "fastbp")]
+        return [Path(config.CACHE_DIR, "fastbp").absolute()]
     user = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "fastbp")
     return [_PACKAGE / "__pycache__", *([user] if user.is_absolute() else [])]
 
@@ -94,6 +94,9 @@ def _unseal(name: str, content: bytes) -> bytes | None:
     return payload if content == _seal(name, payload) else None
 
 
+# Where this process found or stored code, the first folder first.
+_used: dict[Path, None] = {}
+_NOT_STORED = "not stored"
 _warned: set[str] = set()
 
 
@@ -105,7 +108,7 @@ def _warn_once(subject: str, message: str) -> None:
 
 
 def _warn_not_stored(reason: str) -> None:
-    _warn_once("not stored", f"fastbp cannot store compiled code and compiles again in every process: {reason}")
+    _warn_once(_NOT_STORED, f"fastbp cannot store compiled code and compiles again in every process: {reason}")
 
 
 class CodeCache:
@@ -140,6 +143,7 @@ class CodeCache:
                 continue
             payload = _unseal(name, content)
             if payload is not None:
+                _used[folder] = None
                 return _stored_code().unpack(target_context, payload)
             _warn_once("damage", f"fastbp found damaged files of compiled code in {folder} and replaces them")
         return None
@@ -162,12 +166,15 @@ class CodeCache:
             except OSError as error:
                 reasons.append(f"{folder}: {error.strerror}")
             else:
+                _used[folder] = None
                 return
         _warn_not_stored(f"{'; '.join(reasons)}. Set NUMBA_CACHE_DIR to a writable folder")
 
 
 def cache_folder() -> str:
-    """Return the folder that compiled code is written to, or an empty string if none is writeable."""
+    """Return where this process found or stored compiled code; before it has, where it would. Empty if nowhere."""
+    if _used or _NOT_STORED in _warned:
+        return " and ".join(map(str, tuple(_used)))
     for folder in [] if _obstacle() else _folders():
         try:
             folder.mkdir(parents=True, exist_ok=True)
