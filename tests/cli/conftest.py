@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from fastbp.cli._app import app
+from support.limits import HANG_SECONDS
 
 
 @pytest.fixture
@@ -79,6 +80,7 @@ def process(tmp_path):
             text=True,
             check=False,
             cwd=tmp_path,
+            timeout=HANG_SECONDS,
             # A shell's background job ignores SIGINT, and so does what it starts.
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )

@@ -5,6 +5,7 @@ import os
 import shutil
 import zipfile
 
+import duckdb
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,7 +13,9 @@ import skops.io
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
+from fastbp import load_model
 from fastbp.tabular.columns import Column
+from fastbp.tabular.errors import TableError
 from fastbp.tabular.files import save_model
 from fastbp.tabular.model import Model
 from fastbp.tabular.options import ReadOptions
@@ -155,6 +158,25 @@ def test_predictions_that_cannot_be_made_are_explained(refused, model, arguments
 def test_a_regression_has_no_probabilities(refused, run_fast, table):
     assert run_fast(table, "price").exit_code == 0
     assert "--proba is for classes" in refused("predict", "model.skops", table, "--proba")
+
+
+def test_a_table_that_is_damaged_where_it_is_read_later_is_explained(refused, model, tmp_path, mixed_table):
+    path = tmp_path / "t.parquet"
+    mixed_table(n=3000).to_parquet(path, row_group_size=1000)
+    query = f"SELECT max(data_page_offset) FROM parquet_metadata('{path}') WHERE path_in_schema = 'height'"
+    (offset,) = duckdb.connect().execute(query).fetchone()
+    data = bytearray(path.read_bytes())
+    data[offset : offset + 100] = b"\xff" * 100
+    path.write_bytes(data)
+    assert "error: cannot read 't.parquet': " in refused("predict", "model.skops", "t.parquet")
+    with pytest.raises(TableError, match=r"^cannot read '.*t\.parquet': "):
+        load_model(model).predict(path)
+
+
+def test_a_folder_for_temporary_files_is_needed(refused, model, table, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "none"))
+    for arguments in (("train", table, "--target", "label"), ("predict", "model.skops", table)):
+        assert "cannot make a folder for temporary files" in refused(*arguments)
 
 
 @pytest.mark.parametrize("kept", [0.0, 0.1, 0.5, 0.9, 0.999])

@@ -1,15 +1,13 @@
 """Streams that are closed or full: the work is done all the same; and errors that nobody has foreseen."""
 
-import io
-import re
-import sys
+import errno
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from fastbp import load_model
-from fastbp.cli._console import GuardedStream
+from fastbp.cli._streams import GuardedStream
 
 STREAMS = [
     "| head -1",
@@ -44,39 +42,52 @@ def test_predictions_are_written_whoever_reads_the_scores(process, run_fast, tab
     assert len(pd.read_csv(tmp_path / "predictions.csv")) == 300
 
 
-class Full(io.StringIO):
-    """A stream that cannot be written."""
-
-    def flush(self):
-        raise OSError(28, "No space left on device")
-
-
-def test_a_stream_that_cannot_be_written_is_given_up(monkeypatch):
-    full = Full()
-    monkeypatch.setattr("sys.stdout", full)
-    GuardedStream("stdout").flush()
-    assert sys.stdout is not full
+@pytest.mark.parametrize("shell", ["| true", ">&-", "> /dev/full", ">&- 2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("arguments", [("--help",), ("--version",), ("train", "--help"), ()])
+def test_whoever_reads_what_fastbp_says_of_itself(process, arguments, shell):
+    result = process(*arguments, shell=shell)
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
 
 
-def test_a_finalizer_leaves_the_stream_of_that_moment_alone(monkeypatch):
-    monkeypatch.setattr("sys.stdout", Full())
-    stream = GuardedStream("stdout")
-    another = io.StringIO()
-    monkeypatch.setattr("sys.stdout", another)
-    del stream
-    assert sys.stdout is another
+@pytest.mark.parametrize("shell", ["| true", "> /dev/full"])
+def test_whoever_reads_about_a_model(process, run_fast, table, shell):
+    assert run_fast(table, "label").exit_code == 0
+    for arguments in (("info", "model.skops"), ("evaluate", "model.skops", "mixed.csv", "--json")):
+        result = process(*arguments, shell=shell)
+        assert result.returncode == 0
+        assert "error" not in result.stderr
+
+
+def test_a_stream_that_cannot_be_written_is_given_up():
+    with open("/dev/full", "w") as full:
+        stream = GuardedStream(full)
+        assert stream.failure is None
+        assert stream.write("text") == 4
+        stream.flush()
+        assert stream.failure.errno == errno.ENOSPC
+        full.flush()  # Python does so at its end
+
+
+def test_what_is_closed_from_the_beginning_takes_every_text():
+    stream = GuardedStream(None)
+    assert stream.failure.strerror == "it is closed"
+    assert stream.write("text") == 4
+    stream.flush()
+    assert not stream.isatty()
+    assert stream.encoding == "utf-8"
+
+
+def test_a_name_that_the_terminal_cannot_show_is_replaced(process, tmp_path):
+    (tmp_path / "t.csv").write_text("größe,y\n1,2\n", encoding="utf-8")
+    result = process("train", "t.csv", before="import sys\nsys.stderr.reconfigure(encoding='ascii', errors='strict')")
+    assert result.returncode == 2
+    assert "gr??e" in result.stderr
 
 
 @pytest.mark.parametrize("shell", ["2> /dev/full", "2>&-"])
 def test_the_status_of_an_error_is_there_without_its_line(process, shell):
     result = process("train", "none.csv", "--target", "y", shell=shell)
     assert (result.returncode, result.stdout, result.stderr) == (2, "", "")
-
-
-def test_a_help_that_cannot_be_written_is_one_line(process):
-    result = process("--help", shell="> /dev/full")
-    assert result.returncode == 2
-    assert re.fullmatch("fastbp: error: .*No space left on device\n", result.stderr)
 
 
 @pytest.mark.parametrize("command", [("train", "t.csv", "--target", "y"), ("predict", "m.skops", "t.csv"), ("info",)])

@@ -138,7 +138,7 @@ def test_rows_without_a_target_are_left_out(run_fast, run, tmp_path, mixed_table
     frame.loc[:9, "label"] = None
     frame.to_csv(tmp_path / "t.csv", index=False)
     shown = succeeded(run_fast("t.csv", "label"))
-    assert "note: 10 rows without a target are left out" in shown
+    assert "note: 10 rows without a target: left out" in shown
     shown = succeeded(run("predict", "model.skops", "t.csv"))
     assert "wrote 300 predictions" in shown
     assert "Scores on the 290 rows" in shown
@@ -198,7 +198,7 @@ def test_rare_classes_stay_in_training(run_fast, run, tmp_path):
     (tmp_path / "t.csv").write_text("\n".join(lines))
     shown = succeeded(run_fast("t.csv", "y"))
     assert "Scores on 8 held-out rows" in shown
-    assert "note: 1 classes have a single row, e.g. 'c'" in shown
+    assert "note: 1 class has a single row, e.g. 'c'" in shown
     succeeded(run("predict", "model.skops", "t.csv", "--proba"))
     assert "proba_c" in pd.read_csv(tmp_path / "predictions.csv")
 

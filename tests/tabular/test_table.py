@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from fastbp.tabular.columns import infer_columns
-from fastbp.tabular.errors import TableError, listing, no_such_column
+from fastbp.tabular.errors import TableError, counted, listing, no_such_column
 from fastbp.tabular.features import feature_pieces
 from fastbp.tabular.options import ReadOptions
 from fastbp.tabular.table import open_table
@@ -256,3 +256,62 @@ def test_long_whole_numbers_of_json_lines_keep_their_digits(write):
     (column,) = [column for column in infer_columns(table, ReadOptions(), "")[0] if column.name == "big"]
     assert column.kind == "number"
     assert table.select(["c3"]).fetchall() == [(9007199254740993,), (9007199254740994,)]
+
+
+def test_one_is_not_written_like_several():
+    assert [counted(n, "row") for n in (0, 1, 2, 2000)] == ["0 rows", "1 row", "2 rows", "2,000 rows"]
+    assert [counted(n, "class has", "classes have") for n in (1, 3)] == ["1 class has", "3 classes have"]
+
+
+def test_numbers_of_one_in_notes_and_errors(write):
+    assert open_table(write("a,b\n x,1\na,b\n")).notes == [
+        "1 row repeats the column names: left out",
+        "blanks around 1 value are left out",
+    ]
+    with pytest.raises(TableError, match="line 3: expected 1 field, found 2"):
+        open_table(write("a\n1\n2,3\n"), ReadOptions(sep=","))
+
+
+def test_a_folder_for_temporary_files_is_needed(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "none"))
+    with pytest.raises(TableError, match="cannot make a folder for temporary files: No such file or directory"):
+        open_table(pd.DataFrame({"a": [1]}))
+
+
+def test_a_full_disk_is_explained(write, monkeypatch):
+    def fails(*args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("shutil.copyfileobj", fails)
+    with pytest.raises(TableError, match=r"cannot read '.*table\.csv': there is too little space for a copy in /"):
+        open_table(write("a\r\n1\n"))
+
+
+@pytest.mark.parametrize(
+    ("value", "what"),
+    [
+        ("list(a)", "^cannot read the table: there is too little memory: failed to allocate"),
+        ("count(DISTINCT md5(CAST(a AS VARCHAR)))", "there is too little space for temporary files in /.*: failed to"),
+    ],
+)
+def test_a_query_that_needs_too_much_is_one_line(value, what):
+    table = open_table(pd.DataFrame({"a": np.arange(1000)}))
+    table.connection.execute("SET max_temp_directory_size = '0B'")
+    table.connection.execute("SET memory_limit = '20MB'")
+    with pytest.raises(TableError, match=what) as caught:
+        table.row([value], a="unnest(range(c0, 3000 + c0)) * 1000 + c0")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_is_gone_when_it_is_read_is_one_line(tmp_path):
+    path = tmp_path / "t.parquet"
+    pd.DataFrame({"a": [1, 2]}).to_parquet(path)
+    table = open_table(path)
+    path.unlink()
+    with pytest.raises(TableError, match=r"^cannot read '.*t\.parquet': "):
+        table.row(["sum(c0)"])
+
+
+def test_a_wrong_query_is_no_fault_of_the_table(write):
+    with pytest.raises(duckdb.BinderException, match="nothing"):
+        open_table(write("a\n1\n")).row(["nothing"])

@@ -1,13 +1,10 @@
 """The ``fastbp`` command: train, predict and look around without writing Python.
 
-This file imports nothing but the standard library, so that ``fastbp --help`` is quick and a missing
-optional dependency ends in one line of advice and not in a traceback.  Every command imports what it needs
-when it runs.
+This file imports next to nothing, so that Ctrl-C is soon listened to, ``fastbp --help`` is quick, and a missing
+optional dependency ends in one line of advice and not in a traceback.  Every command imports what it needs when it
+runs.
 """
 
-import contextlib
-import importlib.util
-import io
 import sys
 
 from fastbp.cli import _interrupts
@@ -34,10 +31,12 @@ def main() -> None:
 
 def _run() -> int:
     """Run a command; returns the exit status."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a column name must not crash an ASCII terminal
-    missing = [name for name in EXTRAS if importlib.util.find_spec(name) is None]
+    from importlib.util import find_spec
+
+    from fastbp.cli._streams import guard
+
+    guard()
+    missing = [name for name in EXTRAS if find_spec(name) is None]
     if missing:
         from fastbp.interop.libraries import install_command
 
@@ -58,7 +57,4 @@ def _run() -> int:
 
 
 def _say(error: str) -> None:
-    """Print an error, if there is anyone to read it."""
-    if sys.stderr is not None:
-        with contextlib.suppress(OSError):
-            print(f"fastbp: error: {error}", file=sys.stderr)
+    print(f"fastbp: error: {error}", file=sys.stderr)

@@ -1,11 +1,10 @@
 """Where the commands print: results on stdout, all else on stderr."""
 
-import io
 import json
 import math
 import sys
 from collections.abc import Mapping
-from typing import IO, Any, cast
+from typing import Any
 
 import numpy as np
 from rich.box import SIMPLE_HEAD
@@ -16,55 +15,6 @@ from fastbp.cli._errors import printable
 
 # A pipe or a log file has no width; this one keeps every table of this package on one line per row.
 WIDTH_OF_A_FILE = 100
-
-
-class GuardedStream(io.TextIOBase):
-    """A standard stream that may be closed or full: what cannot be written is dropped.
-
-    Nothing that happens to the report may cost a model or change the exit status of finished work.
-    """
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-        # None if the stream was closed at the start. Not looked up again: a progress bar replaces it for a while.
-        self._stream: IO[str] | None = getattr(sys, name)
-
-    @property
-    def encoding(self) -> str:  # type: ignore[override]
-        """The encoding of the stream."""
-        return getattr(self._stream, "encoding", None) or "utf-8"
-
-    def isatty(self) -> bool:
-        """Whether the stream is a terminal."""
-        return self._stream is not None and self._stream.isatty()
-
-    def fileno(self) -> int:
-        """Return the number of the stream."""
-        if self._stream is None:
-            raise io.UnsupportedOperation("fileno")
-        return self._stream.fileno()
-
-    def write(self, text: str) -> int:
-        """Write a text, or drop it."""
-        self._attempt(lambda stream: stream.write(text))
-        return len(text)
-
-    def flush(self) -> None:
-        """Flush the stream, or drop what it holds."""
-        self._attempt(lambda stream: stream.flush())
-
-    def close(self) -> None:
-        """Do nothing: Python calls this when the object is deleted, and the stream may be another one by then."""
-
-    def _attempt(self, act: Any) -> None:
-        if self._stream is None:
-            return
-        try:
-            act(self._stream)
-        except (OSError, ValueError):
-            # Python would try once more when it exits, and change the exit status.
-            self._stream = None
-            setattr(sys, self._name, io.StringIO())
 
 
 class Screen:
@@ -117,10 +67,7 @@ class Screen:
     def finish(self, **facts: Any) -> None:
         """Print the results as JSON, if that was asked for."""
         if self.as_json:
-            text = json.dumps(_plain({**facts, "notes": self.notes}), ensure_ascii=False)
-            GuardedStream("stdout").write(text + "\n")
-        for name in ("stdout", "stderr"):
-            GuardedStream(name).flush()
+            sys.stdout.write(json.dumps(_plain({**facts, "notes": self.notes}), ensure_ascii=False) + "\n")
 
 
 def _plain(value: Any) -> Any:
@@ -138,9 +85,9 @@ def _plain(value: Any) -> Any:
 
 def _console(name: str, *, quiet: bool = False) -> Console:
     """Return a console on a stream that takes every text literally (names come from files)."""
-    stream = GuardedStream(name)
+    stream = getattr(sys, name)
     width = None if stream.isatty() else WIDTH_OF_A_FILE
-    return Console(file=cast(IO[str], stream), markup=False, highlight=False, emoji=False, width=width, quiet=quiet)
+    return Console(file=stream, markup=False, highlight=False, emoji=False, width=width, quiet=quiet)
 
 
 def open_console() -> Console:

@@ -16,6 +16,7 @@ from threadpoolctl import threadpool_limits
 import fastbp
 from fastbp.cli._console import add_row, duration, new_table, open_console, say, show_table
 from fastbp.cli._progress import watch_training
+from fastbp.tabular.errors import counted
 
 TEST_FRACTION = 0.25
 BRIGHTEST = 16.0
@@ -51,7 +52,7 @@ def demo(hidden: tuple[int, ...], epochs: int, dtype: str, seed: int) -> None:
     say(
         console,
         f"handwritten digits: {len(split[0]):,} training and {len(split[1]):,} test images of 8 x 8 pixels; "
-        f"hidden layers {'-'.join(map(str, hidden))}, {epochs} epochs, {dtype}",
+        f"hidden layers {'-'.join(map(str, hidden))}, {counted(epochs, 'epoch')}, {dtype}",
     )
     options: dict[str, Any] = {
         "hidden_layer_sizes": hidden,

@@ -21,10 +21,7 @@ class CommandError(click.ClickException):
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Print the line to ``file``, by default stderr."""
-        try:
-            click.echo(f"fastbp: error: {one_line(self.format_message())}", file=file, err=True)
-        except OSError:  # nobody is there to read it; the exit status says it, too
-            return
+        click.echo(f"fastbp: error: {one_line(self.format_message())}", file=file, err=True)
 
 
 class Unexpected(CommandError):
@@ -46,8 +43,6 @@ def one_line_errors() -> Iterator[None]:
         yield
     except (CommandError, click.exceptions.Exit, click.exceptions.Abort):
         raise
-    except BrokenPipeError:  # nobody reads any more; click exits silently
-        raise
     except click.ClickException as error:
         raise CommandError(error.format_message()) from error
     except KeyboardInterrupt as error:
@@ -55,7 +50,9 @@ def one_line_errors() -> Iterator[None]:
     except MemoryError as error:
         raise CommandError("not enough memory") from error
     except Exception as error:
-        if type(error).__name__ == "TableError":  # imported only by commands that read tables
+        from fastbp.tabular.errors import TableError
+
+        if isinstance(error, TableError):
             raise CommandError(str(error)) from error
         if was_interrupted():
             raise Interrupted("interrupted") from error

@@ -34,16 +34,11 @@ def write_people(n: int, seed: int) -> None:
     """
     text = io.StringIO()
     make_people(n, seed).to_csv(text, index=False, lineterminator="\n")
-    if sys.stdout is None:
-        raise CommandError("cannot write the table: standard output is closed")
-    try:
-        sys.stdout.write(text.getvalue())
-        sys.stdout.flush()
-    except BrokenPipeError:  # the reader, head for example, has enough
-        sys.stdout = io.StringIO()
-    except OSError as error:
-        sys.stdout = io.StringIO()
-        raise CommandError(f"cannot write the table: {error.strerror}") from error
+    sys.stdout.write(text.getvalue())
+    sys.stdout.flush()
+    failure = getattr(sys.stdout, "failure", None)
+    if failure and not isinstance(failure, BrokenPipeError):  # the reader, head for example, may have enough
+        raise CommandError(f"cannot write the table to standard output: {failure.strerror}")
 
 
 def make_people(n: int, seed: int) -> pd.DataFrame:

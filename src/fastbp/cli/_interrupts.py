@@ -2,13 +2,14 @@
 
 Python raises KeyboardInterrupt between two instructions of whatever runs. Some libraries turn it into an exception of
 their own, and what Python calls in passing, finalizers for example, cannot raise at all.
+
+This file imports little: until `listen` is called, Ctrl-C shows a traceback.
 """
 
 import _thread
 import signal
 import sys
-import threading
-from typing import Any
+import time
 
 _SOON = 0.01  # seconds
 
@@ -33,17 +34,20 @@ def was_interrupted() -> bool:
     return _struck
 
 
-def _interrupt(*_: Any) -> None:
+def _interrupt(*_: object) -> None:
     global _struck
     _struck = True
     raise KeyboardInterrupt
 
 
-def _raise_again(dropped: Any) -> None:
+def _raise_again(dropped: "sys.UnraisableHookArgs") -> None:
     if not isinstance(dropped.exc_value, KeyboardInterrupt):
         sys.__unraisablehook__(dropped)
         return
     # From another thread and a little later: here it would be dropped again.
-    timer = threading.Timer(_SOON, _thread.interrupt_main)
-    timer.daemon = True
-    timer.start()
+    _thread.start_new_thread(_interrupt_soon, ())
+
+
+def _interrupt_soon() -> None:
+    time.sleep(_SOON)
+    _thread.interrupt_main()

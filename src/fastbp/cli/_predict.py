@@ -12,11 +12,13 @@ from fastbp.cli._console import Screen
 from fastbp.cli._errors import CommandError
 from fastbp.cli._files import check_writable, open_atomically
 from fastbp.cli._report import scores_as_json, show_scores
-from fastbp.tabular.errors import no_such_column
+from fastbp.tabular.database import Connection
+from fastbp.tabular.errors import counted, no_such_column
 from fastbp.tabular.files import MODEL_SUFFIXES, read_model
 from fastbp.tabular.model import Model
 from fastbp.tabular.options import ReadOptions
 from fastbp.tabular.scores import Scores
+from fastbp.tabular.sql import quoted
 from fastbp.tabular.table import PARQUET_SUFFIXES, Table, open_table
 from fastbp.tabular.target import class_numbers, target_numbers
 
@@ -67,7 +69,7 @@ def predict(
     frame = _predictions(model, table, outputs, id_column, proba=proba, with_inputs=with_inputs)
     with open_atomically(out) as file:
         _write_table(frame, out, file)
-    screen.say(f"wrote {len(frame):,} predictions of {model.target.name!r} to {out}")
+    screen.say(f"wrote {counted(len(frame), 'prediction')} of {model.target.name!r} to {out}")
     scores = None
     if model.target.name in table.names:
         scores = _score(screen, model, table, outputs, options)
@@ -117,7 +119,7 @@ def _run(
         for name, (count, example) in found.items():
             unseen[name] = unseen.get(name, (0, example))[0] + count, example
     for name, (count, example) in unseen.items():
-        screen.note(f"{count:,} values in {name!r} did not occur in training, e.g. {example!r}")
+        screen.note(f"{counted(count, 'value')} in {name!r} did not occur in training, e.g. {example!r}")
     return model, table, np.concatenate(outputs), options
 
 
@@ -161,9 +163,9 @@ def _write_table(table: pd.DataFrame, out: Path, file: BinaryIO) -> None:
 def _as_parquet(frame: pd.DataFrame) -> bytes:
     with tempfile.TemporaryDirectory(prefix="fastbp-") as folder:
         path = Path(folder, "table.parquet")
-        connection = duckdb.connect()
+        connection = Connection(duckdb.connect(), "cannot write the predictions")
         connection.register("frame", frame)
-        connection.execute(f"COPY frame TO '{path}' (FORMAT parquet)")
+        connection.execute(f"COPY frame TO {quoted(str(path))} (FORMAT parquet)")
         return path.read_bytes()
 
 
@@ -172,19 +174,19 @@ def _score(screen: Screen, model: Model, table: Table, outputs: np.ndarray, opti
     if model.is_classifier:
         numbers, unknown = class_numbers(table, model.target)
         if unknown:
-            count = int((numbers == -2).sum())
-            screen.note(f"{count:,} rows have a class that did not occur in training, e.g. {unknown[0]!r}: not scored")
+            rows = counted(int((numbers == -2).sum()), "row has", "rows have")
+            screen.note(f"{rows} a class that did not occur in training, e.g. {unknown[0]!r}: not scored")
         present = numbers >= 0
         truth = model.classes[numbers[present]]
     else:
         numbers, lost = target_numbers(table, model.target, options)
         if lost:
-            screen.note(f"{lost:,} values of {model.target.name!r} are no numbers: not scored")
+            screen.note(f"{counted(lost, 'value')} of {model.target.name!r} cannot be read as a number: not scored")
         present = np.isfinite(numbers)
         truth = numbers[present]
     if not present.any():
         screen.note(f"the column {model.target.name!r} has no values to score against")
         return None
     scores = model.score(outputs[present], truth)
-    show_scores(screen, f"Scores on the {len(truth):,} rows with a target", scores)
+    show_scores(screen, f"Scores on the {counted(len(truth), 'row')} with a target", scores)
     return scores

@@ -5,7 +5,7 @@ from typing import Any
 
 from fastbp.cli._console import Screen, add_row, new_table
 from fastbp.tabular.columns import KINDS, Column
-from fastbp.tabular.errors import listing
+from fastbp.tabular.errors import counted, listing
 from fastbp.tabular.scores import Scores
 
 MAX_COLUMNS_LISTED = 30
@@ -52,7 +52,7 @@ def _show_classes(screen: Screen, scores: Scores) -> None:
         add_row(table, name, f"{precision:.3f}", f"{recall:.3f}", f"{f1:.3f}", f"{n_rows:,}")
     screen.result_table("By class", table)
     if len(by_size) > MAX_CLASSES_LISTED:
-        screen.result(f"(and {len(by_size) - MAX_CLASSES_LISTED} smaller classes)")
+        screen.result(f"(and {counted(len(by_size) - MAX_CLASSES_LISTED, 'smaller class', 'smaller classes')})")
 
 
 def scores_as_json(scores: Scores | None) -> dict[str, Any]:

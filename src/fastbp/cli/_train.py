@@ -11,7 +11,7 @@ from fastbp.cli._files import check_writable, explained
 from fastbp.cli._progress import EpochLog, watch_training
 from fastbp.cli._report import columns_as_json, scores_as_json, show_columns, show_scores
 from fastbp.tabular.columns import infer_columns
-from fastbp.tabular.errors import no_such_column
+from fastbp.tabular.errors import counted, no_such_column
 from fastbp.tabular.features import unreadable_values
 from fastbp.tabular.files import MODEL_SUFFIXES, save_model
 from fastbp.tabular.fitting import Rows, choose_rows, fit_model, score_rows
@@ -55,7 +55,7 @@ def train(
     """
     check_writable(out, MODEL_SUFFIXES)
     table = open_table(path, options)
-    screen.say(f"{path}: {table.n_rows:,} rows, {len(table.names):,} columns", style="bold")
+    screen.say(f"{path}: {counted(table.n_rows, 'row')}, {counted(len(table.names), 'column')}", style="bold")
     if target_name is None:
         _propose_target(screen, table, options)
     assert target_name is not None
@@ -84,7 +84,7 @@ def train(
     scores = None
     if len(rows.test):
         scores = score_rows(model, table, rows.test, rows.y)
-        show_scores(screen, f"Scores on {len(rows.test):,} held-out rows", scores)
+        show_scores(screen, f"Scores on {counted(len(rows.test), 'held-out row')}", scores)
     screen.finish(
         model=str(out),
         target=target.name,
@@ -140,7 +140,8 @@ def _show_rows(screen: Screen, rows: Rows, target: Target, settings: Settings) -
 
 def _show_training(screen: Screen, log: EpochLog, trained: Trained) -> None:
     screen.note(*trained.notes)
-    line = f"{len(log.reports)} epochs in {duration(log.total_seconds())}, {duration(log.median_seconds())} each"
+    epochs = counted(len(log.reports), "epoch")
+    line = f"{epochs} in {duration(log.total_seconds())}, {duration(log.median_seconds())} each"
     screen.say(f"{line}; {trained.ending}" if trained.ending else line)
     if trained.best_loss is not None:
-        screen.say(f"the validation loss was least after {trained.epochs} epochs: {trained.best_loss:.4f}")
+        screen.say(f"the validation loss was least after {counted(trained.epochs, 'epoch')}: {trained.best_loss:.4f}")

@@ -1,15 +1,29 @@
-"""The error that a table or a model file raises, and how names are listed in it."""
+"""The error that a table or a model file raises, and how messages write names and numbers."""
 
 import difflib
 from collections.abc import Iterable
 
-__all__ = ["TableError", "listing", "no_such_column"]
+__all__ = ["TableError", "counted", "listing", "no_such_column"]
 
 _N_NAMES_SHOWN = 8
 
 
 class TableError(ValueError):
     """A table or a model file cannot be used; the message is one line for the user."""
+
+
+def counted(n: int, one: str, several: str = "") -> str:
+    """Write a number and what it counts.
+
+    Parameters
+    ----------
+    n : int
+    one : str
+        "row" for ``1 row``.
+    several : str
+        "rows" for ``2,000 rows``; empty for `one` with an s.
+    """
+    return f"{n:,} {one if n == 1 else several or one + 's'}"
 
 
 def listing(names: Iterable[str], limit: int = _N_NAMES_SHOWN) -> str:

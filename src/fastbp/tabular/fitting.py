@@ -8,7 +8,7 @@ import pandas as pd
 from sklearn.pipeline import Pipeline
 
 from fastbp.tabular.columns import Column
-from fastbp.tabular.errors import TableError
+from fastbp.tabular.errors import TableError, counted
 from fastbp.tabular.features import feature_pieces
 from fastbp.tabular.inputs import Inputs, compact_inputs
 from fastbp.tabular.model import Model, as_estimator
@@ -68,21 +68,20 @@ def choose_rows(table: Table, target: Target, options: ReadOptions, settings: Se
         counts = np.bincount(y[present], minlength=len(target.classes))
         single = [target.classes[index] for index in np.flatnonzero(counts == 1)]
         if single:
-            notes.append(f"{len(single)} classes have a single row, e.g. {single[0]!r}: they are not in the report")
+            alone = counted(len(single), "class has", "classes have")
+            notes.append(f"{alone} a single row, e.g. {single[0]!r}: not in the report")
     else:
         y, lost = target_numbers(table, target, options)
         present = np.flatnonzero(np.isfinite(y))
         if lost:
-            notes.append(f"{lost:,} values of the target {target.name!r} are no numbers: these rows are left out")
+            notes.append(f"{counted(lost, 'value')} of the target {target.name!r} cannot be read as a number: left out")
     if len(present) < table.n_rows:
-        notes.append(f"{table.n_rows - len(present):,} rows without a target are left out")
+        notes.append(f"{counted(table.n_rows - len(present), 'row')} without a target: left out")
     training, test = split(y[present], test_fraction, settings.seed, stratify=classes)
     if len(training) < MIN_TRAINING_ROWS:
-        raise TableError(f"{len(training)} rows are left for training: too few")
+        raise TableError(f"{counted(len(training), 'row')} left for training: too few")
     if test_fraction and not len(test):
-        raise TableError(
-            f"{len(present)} rows are too few to hold out {test_fraction:.0%} of them; try --test-fraction 0"
-        )
+        raise TableError(f"there are too few rows to hold out {test_fraction:.0%} of them; try --test-fraction 0")
     training, test = present[training], present[test]
     fitting, validation = split(y[training], settings.validation_fraction, settings.seed, stratify=classes)
     if settings.validation_fraction and len(validation) < 2:

@@ -1,5 +1,6 @@
 """A table of any source as a view in DuckDB."""
 
+import errno
 import lzma
 import re
 import sys
@@ -14,7 +15,8 @@ from typing import Any
 import duckdb
 
 from fastbp.interop.libraries import install_command
-from fastbp.tabular.errors import TableError
+from fastbp.tabular.database import Connection, QueryError
+from fastbp.tabular.errors import TableError, counted
 from fastbp.tabular.options import ReadOptions
 from fastbp.tabular.sql import identifier, quoted
 from fastbp.tabular.text_files import COMPRESSIONS, find_layout, plain_utf8, read_rows
@@ -45,7 +47,7 @@ class Table:
 
     Attributes
     ----------
-    connection : DuckDBPyConnection
+    connection : Connection
         It has the view ``data``: texts without blanks around them, numbers and others as they are; empty texts are
         NULL. Its columns are c0, c1 and so on.
     names : list of str
@@ -61,7 +63,7 @@ class Table:
         Separator of a text file; empty for others.
     """
 
-    connection: duckdb.DuckDBPyConnection
+    connection: Connection
     names: list[str]
     types: list[str]
     renamed: dict[str, str] = field(default_factory=dict)
@@ -97,7 +99,7 @@ class Table:
         """Leave most of the memory to others: from here on, more of the table waits on disk."""
         self.connection.execute(f"SET memory_limit = '{_LITTLE_MEMORY}'")
 
-    def select(self, expressions: Sequence[str]) -> duckdb.DuckDBPyConnection:
+    def select(self, expressions: Sequence[str]) -> Connection:
         """Return a cursor with some expressions of all rows, in order."""
         return self.connection.cursor().execute(f"SELECT {', '.join(expressions)} FROM data")
 
@@ -118,30 +120,49 @@ def open_table(source: Any, options: ReadOptions | None = None) -> Table:
         If the table cannot be read. The message names the file.
     """
     options = options or ReadOptions()
-    folder = tempfile.TemporaryDirectory(prefix="fastbp-", ignore_cleanup_errors=True)
+    folder = _temporary_folder()
     threads = min(_MOST_THREADS, allowed_cpus())
-    connection = duckdb.connect(config={"memory_limit": _MEMORY, "threads": threads, "temp_directory": folder.name})
-    weakref.finalize(connection, folder.cleanup)
+    database = duckdb.connect(config={"memory_limit": _MEMORY, "threads": threads, "temp_directory": folder.name})
+    weakref.finalize(database, folder.cleanup)
+    title = _title(source)
+    connection = Connection(database, f"cannot read {title}")
     connection.execute("SET timezone = 'UTC'")
     if not isinstance(source, str | Path):
-        return _open(connection, options, lambda: _from_frame(connection, source), "the table")
-    title = "standard input" if str(source) == "-" else f"'{source}'"
+        return _open(connection, options, lambda: _from_frame(connection, source), title)
     try:
         path = _copy_of_input(Path(folder.name)) if str(source) == "-" else Path(source)
         return _open(connection, options, lambda: _from_file(connection, path, options, Path(folder.name)), title)
     except FileNotFoundError as error:
         raise TableError(f"there is no file {title}") from error
     except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
-        raise TableError(f"cannot read {title}: {getattr(error, 'strerror', None) or error}") from error
+        reason = getattr(error, "strerror", None) or error
+        if getattr(error, "errno", None) == errno.ENOSPC:
+            reason = f"there is too little space for a copy in {tempfile.gettempdir()}"
+        raise TableError(f"cannot read {title}: {reason}") from error
 
 
-def _open(connection: duckdb.DuckDBPyConnection, options: ReadOptions, load: Callable[[], tuple], title: str) -> Table:
+def _title(source: Any) -> str:
+    if not isinstance(source, str | Path):
+        return "the table"
+    return "standard input" if str(source) == "-" else f"'{source}'"
+
+
+def _temporary_folder() -> tempfile.TemporaryDirectory[str]:
+    try:
+        return tempfile.TemporaryDirectory(prefix="fastbp-", ignore_cleanup_errors=True)
+    except OSError as error:
+        raise TableError(f"cannot make a folder for temporary files: {error.strerror or error}") from error
+
+
+def _open(connection: Connection, options: ReadOptions, load: Callable[[], tuple], title: str) -> Table:
     """Load a table into ``cells``, and describe it."""
     try:
         header, notes, delimiter = load()
         names, renamed = _unique_names(header)
         table = Table(connection, names, [], renamed, notes, delimiter=delimiter)
         _make_view(table, options)
+    except QueryError:
+        raise
     except TableError as error:
         text = str(error)
         raise TableError(f"{title} {text}" if text.startswith("is ") else f"cannot read {title}: {text}") from error
@@ -153,6 +174,8 @@ def _open(connection: duckdb.DuckDBPyConnection, options: ReadOptions, load: Cal
 
 
 def _copy_of_input(folder: Path) -> Path:
+    if sys.stdin is None:
+        raise TableError("cannot read standard input: it is closed")
     copy = folder / "input.csv"
     with open(copy, "wb") as file:
         while piece := sys.stdin.buffer.read(1 << 20):
@@ -161,7 +184,7 @@ def _copy_of_input(folder: Path) -> Path:
 
 
 def _from_file(
-    connection: duckdb.DuckDBPyConnection, path: Path, options: ReadOptions, folder: Path
+    connection: Connection, path: Path, options: ReadOptions, folder: Path
 ) -> tuple[list[str], list[str], str]:
     suffixes = [suffix.lower() for suffix in path.suffixes]
     suffix = suffixes[-2] if len(suffixes) > 1 and suffixes[-1] in COMPRESSIONS else (suffixes or [""])[-1]
@@ -183,7 +206,7 @@ def _from_file(
     return _from_source(connection, lambda: {row[0] for row in connection.execute(names).fetchall()})
 
 
-def _from_json(connection: duckdb.DuckDBPyConnection, file: str) -> None:
+def _from_json(connection: Connection, file: str) -> None:
     """Make the view ``source``; numbers are texts in columns with whole numbers that float64 cannot hold."""
     connection.execute(f"CREATE VIEW source AS FROM read_json({file}, sample_size=-1)")
     types = {row[0]: row[1] for row in connection.execute("DESCRIBE source").fetchall()}
@@ -200,7 +223,7 @@ def _from_json(connection: duckdb.DuckDBPyConnection, file: str) -> None:
 
 
 def _from_text(
-    connection: duckdb.DuckDBPyConnection, path: Path, options: ReadOptions, folder: Path
+    connection: Connection, path: Path, options: ReadOptions, folder: Path
 ) -> tuple[list[str], list[str], str]:
     plain, notes = plain_utf8(path, options.encoding, folder)
     layout = find_layout(plain, options)
@@ -218,13 +241,12 @@ def _from_text(
     if len(same) > 1:
         deleted = connection.execute(f"DELETE FROM cells WHERE {' AND '.join(same)}").fetchone()
         if deleted and deleted[0]:
-            notes.append(f"{deleted[0]:,} rows repeat the column names: left out")
+            repeating = counted(deleted[0], "row repeats", "rows repeat")
+            notes.append(f"{repeating} the column names: left out")
     return layout.header, notes, layout.delimiter
 
 
-def _from_excel(
-    connection: duckdb.DuckDBPyConnection, path: Path, options: ReadOptions
-) -> tuple[list[str], list[str], str]:
+def _from_excel(connection: Connection, path: Path, options: ReadOptions) -> tuple[list[str], list[str], str]:
     import pandas as pd
 
     try:
@@ -244,7 +266,7 @@ def _from_excel(
     return header, [], ""
 
 
-def _from_frame(connection: duckdb.DuckDBPyConnection, frame: Any) -> tuple[list[str], list[str], str]:
+def _from_frame(connection: Connection, frame: Any) -> tuple[list[str], list[str], str]:
     if hasattr(frame, "columns") and len(frame.columns) == 0:
         raise TableError("it has no columns")
     try:
@@ -258,9 +280,7 @@ def _from_frame(connection: duckdb.DuckDBPyConnection, frame: Any) -> tuple[list
     return _from_source(connection, lambda: set(map(str, names)))
 
 
-def _from_source(
-    connection: duckdb.DuckDBPyConnection, all_names: Callable[[], set[str]]
-) -> tuple[list[str], list[str], str]:
+def _from_source(connection: Connection, all_names: Callable[[], set[str]]) -> tuple[list[str], list[str], str]:
     header = [row[0] for row in connection.execute("DESCRIBE source").fetchall()]
     # DuckDB appends _1 and so on to names that had already occurred, also if they differ in case.
     if any(_NUMBERED.fullmatch(name) for name in header):
@@ -289,7 +309,7 @@ def _make_view(table: Table, options: ReadOptions) -> None:
         text = f"trim({values[place]}, {quoted(_BLANKS)})" if count else values[place]
         values[place] = f"nullif({text}, '')"
     if sum(counts):
-        table.notes.append(f"blanks around {sum(counts):,} values are left out")
+        table.notes.append(f"blanks around {counted(sum(counts), 'value')} are left out")
     if options.missing:
         marks = ", ".join(map(quoted, options.missing))
         for place, value in values.items():
@@ -299,7 +319,7 @@ def _make_view(table: Table, options: ReadOptions) -> None:
     table.connection.execute(f"CREATE {kind} data AS SELECT {columns} FROM cells")
 
 
-def _has_nested(connection: duckdb.DuckDBPyConnection, place: str) -> bool:
+def _has_nested(connection: Connection, place: str) -> bool:
     """Whether a column of JSON has more than texts, numbers, true and false."""
     row = connection.execute(f"SELECT bool_or(json_type({place}) IN ('ARRAY', 'OBJECT')) FROM cells").fetchone()
     return row is not None and bool(row[0])

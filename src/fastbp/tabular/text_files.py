@@ -5,6 +5,7 @@ import codecs
 import csv
 import gzip
 import lzma
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,7 +15,8 @@ from typing import IO, Any
 
 import duckdb
 
-from fastbp.tabular.errors import TableError
+from fastbp.tabular.database import Connection, QueryError
+from fastbp.tabular.errors import TableError, counted
 from fastbp.tabular.options import ReadOptions
 from fastbp.tabular.sql import quoted
 
@@ -190,12 +192,12 @@ def _sniff(lines: list[str]) -> str:
     return max(DELIMITERS, key=quality)
 
 
-def read_rows(connection: duckdb.DuckDBPyConnection, path: Path, layout: Layout, count: int, header: bool) -> None:
+def read_rows(connection: Connection, path: Path, layout: Layout, count: int, header: bool) -> None:
     """Read the rows of a file into the table ``cells``, whose columns are the texts c0, c1 and so on.
 
     Parameters
     ----------
-    connection : DuckDBPyConnection
+    connection : Connection
     path : Path
     layout : Layout
     count : int
@@ -210,8 +212,10 @@ def read_rows(connection: duckdb.DuckDBPyConnection, path: Path, layout: Layout,
             f"delim={quoted(layout.delimiter)}, quote='\"', escape='\"', header={str(header).lower()}, "
             f"skip={layout.skipped}, strict_mode=true)"
         )
-    except duckdb.Error as error:
-        raise TableError(f"is not a regular table: {_reason(str(error))}") from error
+    except QueryError as error:
+        if not isinstance(error.__cause__, duckdb.InvalidInputException):
+            raise
+        raise TableError(f"is not a regular table: {_reason(str(error.__cause__))}") from error
 
 
 def _reason(message: str) -> str:
@@ -220,8 +224,8 @@ def _reason(message: str) -> str:
     place = next((line for line in lines if "CSV Error on Line" in line), "")
     if not place:
         return lines[0]
-    expected = next((line for line in lines if line.startswith("Expected Number of Columns")), "")
-    words = expected.replace("Expected Number of Columns:", "expected").replace("Found:", "fields, found")
+    widths = re.search(r"Expected Number of Columns: (\d+) Found: (\d+)", message)
+    words = f"expected {counted(int(widths[1]), 'field')}, found {widths[2]}" if widths else ""
     if any("unterminated quote" in line for line in lines):
         words = "a quote that does not end, or text after its end"
     return f"line {place.rpartition(':')[2].strip()}: {words or ' '.join(lines[1:3])}"
