@@ -5,9 +5,12 @@ need scikit-learn.
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
+# Importing typing would take longer than the rest.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from fastbp import kernels
     from fastbp.estimators import MLPClassifier, MLPRegressor
     from fastbp.kernels.functions.optimizers import SGD, Adam, AdamW
@@ -55,7 +58,7 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     if name == "__version__":
         return import_module("importlib.metadata").version("fastbp")
     if name == "kernels":

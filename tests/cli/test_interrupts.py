@@ -83,7 +83,7 @@ def test_an_interrupted_training_is_reported_in_full(run_fast, table, strike):
     result = run_fast(table, "label", "--epochs", "1000")
     assert "Scores on 60 held-out rows" in result.stdout
     assert "100 epochs in" in result.stderr
-    assert "interrupted: 1000 were asked for" in result.stderr
+    assert "interrupted: 1,000 epochs asked for" in result.stderr
     assert result.stderr.endswith("fastbp: error: interrupted: model.skops has the model trained so far\n")
 
 

@@ -130,7 +130,7 @@ def test_a_column_of_another_type_is_read_as_in_training(run_fast, run, tmp_path
     pd.DataFrame({"code": ["01", "02"], "size": ["1.5", "tiny"]}).to_csv(tmp_path / "new.csv", index=False)
     shown = succeeded(run("predict", "model.skops", "new.csv"))
     assert "did not occur" not in shown
-    assert "note: 1 values (50 %) in 'size' cannot be read as a number, e.g. 'tiny': taken as missing" in shown
+    assert "note: 1 value (50 %) in 'size' cannot be read as a number, e.g. 'tiny': taken as missing" in shown
 
 
 def test_rows_without_a_target_are_left_out(run_fast, run, tmp_path, mixed_table):

@@ -165,7 +165,7 @@ def test_a_category_is_the_same_in_both_types(values_of):
 def test_unreadable_values_are_counted(values, kind, example):
     table = open_table(pd.DataFrame({"a": values}))
     (note,) = unreadable_values(table, [Column("a", kind)])
-    assert note.startswith(f"1 values ({100 / len(values):.2g} %) in 'a' cannot be read as a {kind}")
+    assert note.startswith(f"1 value ({100 / len(values):.2g} %) in 'a' cannot be read as a {kind}")
     assert f"e.g. {example!r}" in note
 
 

@@ -63,11 +63,11 @@ def test_rows_without_a_target_are_left_out():
 def test_targets_that_are_no_numbers_are_left_out():
     rows = rows_of(["1.5"] * 30 + ["2.5"] * 30 + ["x"])
     assert len(rows.training) + len(rows.test) == 60
-    assert any("1 values of the target 'y' are no numbers" in note for note in rows.notes)
+    assert any("1 value of the target 'y' cannot be read as a number" in note for note in rows.notes)
 
 
 def test_single_rows_of_a_class_are_named():
-    assert any("1 classes have a single row, e.g. 'c'" in note for note in rows_of(["a", "b"] * 10 + ["c"]).notes)
+    assert any("1 class has a single row, e.g. 'c'" in note for note in rows_of(["a", "b"] * 10 + ["c"]).notes)
 
 
 @pytest.mark.parametrize(("n", "fraction", "message"), [(3, 0.0, "too few"), (6, 0.01, "--test-fraction 0")])

@@ -127,11 +127,12 @@ def size(n_bytes: int) -> str:
 
 def duration(seconds: float) -> str:
     """Write a time span with three significant digits and a fitting unit."""
-    if seconds < 1e-3:
+    # A bit below the next unit, so that no value is rounded up to it.
+    if seconds < 0.9995e-3:
         return f"{seconds * 1e6:.3g} µs"
-    if seconds < 1.0:
+    if seconds < 0.9995:
         return f"{seconds * 1e3:.3g} ms"
-    if seconds < 60.0:
+    if seconds < 59.95:
         return f"{seconds:.3g} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest:02d} s"

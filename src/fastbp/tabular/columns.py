@@ -22,6 +22,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from fastbp.tabular.dates import date_part, days, moment, seconds
+from fastbp.tabular.errors import counted
 from fastbp.tabular.numbers import PLAIN, NumberFormat
 from fastbp.tabular.options import ReadOptions
 from fastbp.tabular.sql import lower_in
@@ -235,13 +236,13 @@ def _infer_text(table: Table, name: str, writing: Writing, usual: NumberFormat, 
     if writing.nearly_all(writing.times):
         return Column(name, "time")
     if words >= MIN_WORDS_OF_TEXT and distinct >= MIN_DISTINCT_OF_TEXT:
-        return Column(name, "text", f"{distinct:,} texts, {words:.0f} words each")
+        return Column(name, "text", f"{counted(distinct, 'text')}, {counted(round(words), 'word')} each")
     if many:
         if words >= MIN_WORDS_OF_TEXT - 1:
-            return Column(name, "text", f"{distinct:,} texts, {words:.0f} words each")
-        return Column(name, "ignored", f"identifier: {distinct:,} values")
-    kind = "codes with leading zeros" if zeros else "values"
-    return Column(name, "category", _join(f"{distinct:,} {kind}", _missing(table.n_rows - present, table.n_rows)))
+            return Column(name, "text", f"{counted(distinct, 'text')}, {counted(round(words), 'word')} each")
+        return Column(name, "ignored", f"identifier: {counted(distinct, 'value')}")
+    kinds = ("code with leading zeros", "codes with leading zeros") if zeros else ("value",)
+    return Column(name, "category", _join(counted(distinct, *kinds), _missing(table.n_rows - present, table.n_rows)))
 
 
 def _measure(table: Table, column: Column) -> Column:
@@ -264,7 +265,7 @@ def _measure(table: Table, column: Column) -> Column:
     if unique and _NAME_OF_AN_ID.fullmatch(column.name):
         return Column(column.name, "ignored", "identifier: all values differ")
     written = "" if column.number_format == PLAIN else f"written like 1{column.thousands}234{column.decimal}5"
-    detail = f"whole, {distinct:,} values" if is_whole else "decimal"
+    detail = f"whole, {counted(distinct, 'value')}" if is_whole else "decimal"
     return replace(column, detail=_join(detail, written, missing), exponent=_exponent(low, high))
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from fastbp.tabular.columns import Column, date_parts
+from fastbp.tabular.errors import counted
 from fastbp.tabular.numbers import is_mark
 from fastbp.tabular.table import Table
 
@@ -81,7 +82,7 @@ def unreadable_values(table: Table, columns: Sequence[Column]) -> list[str]:
             (example,) = table.row([f"any_value({table.place(column.name)}) FILTER ({condition})"])
             share = f"{100.0 * count / table.n_rows:.2g} %"
             notes.append(
-                f"{count:,} values ({share}) in {column.name!r} cannot be read as a {column.kind}, "
+                f"{counted(count, 'value')} ({share}) in {column.name!r} cannot be read as a {column.kind}, "
                 f"e.g. {example[:40]!r}: taken as missing"
             )
     return notes

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from fastbp.tabular.columns import Column, category_text, rewritten
-from fastbp.tabular.errors import TableError
+from fastbp.tabular.errors import TableError, counted
 from fastbp.tabular.numbers import is_mark
 from fastbp.tabular.options import ReadOptions
 from fastbp.tabular.table import Table
@@ -105,7 +105,7 @@ def infer_target(table: Table, name: str, task: str, options: ReadOptions) -> Ta
     said = "as you said" if task != "auto" else ""
     if target is not None and (task == "regression" or (task == "auto" and target.task == "regression")):
         return replace(target, task="regression", reason=(said or target.reason) + doubt)
-    reason = (said or (target.reason if target else f"{distinct} values, not numbers")) + doubt
+    reason = (said or (target.reason if target else f"{counted(distinct, 'value')}, not numbers")) + doubt
     return _as_classes(table, name, label, present, distinct, reason)
 
 
@@ -139,13 +139,14 @@ def _as_numbers(table: Table, name: str, options: ReadOptions) -> tuple[Target |
     if leading_zeros:
         return replace(target, task="classification", reason="codes with leading zeros"), True, doubt
     few = distinct <= MAX_INTEGER_CLASSES
-    reason = f"{distinct} distinct whole numbers, {'at most' if few else 'more than'} {MAX_INTEGER_CLASSES}"
+    reason = f"{counted(distinct, 'distinct whole number')}, {'at most' if few else 'more than'} {MAX_INTEGER_CLASSES}"
     return replace(target, task="classification" if few else "regression", reason=reason), True, doubt
 
 
 def _as_classes(table: Table, name: str, label: str, present: int, distinct: int, reason: str) -> Target:
     if distinct > max(MAX_INTEGER_CLASSES, MAX_CLASSES_PER_ROW * present):
-        raise TableError(f"the target {name!r} has {distinct} distinct values in {present} rows: no class labels")
+        found, number = counted(distinct, "distinct value"), counted(present, "row")
+        raise TableError(f"the target {name!r} has {found} in {number}: no class labels")
     cursor = table.connection.execute(
         f"SELECT min({label}), bool_and({is_mark(label)}) FROM data WHERE {label} IS NOT NULL "
         f"GROUP BY {category_text(label)}"

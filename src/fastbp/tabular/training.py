@@ -15,7 +15,7 @@ from sklearn.model_selection import train_test_split
 from fastbp.kernels.functions.optimizers import Adam
 from fastbp.mlp import MLP
 from fastbp.network.samples import RowSource
-from fastbp.tabular.errors import TableError
+from fastbp.tabular.errors import TableError, counted
 from fastbp.tabular.inputs import Inputs
 from fastbp.training.fit import Stopping
 
@@ -181,7 +181,7 @@ def _train_once(x: Inputs, y: np.ndarray, loss: str, n_outputs: int, settings: S
     interrupted = network.history.stop_reason == "interrupted"
     if interrupted and not network.history.n_iter:
         raise KeyboardInterrupt  # nothing is learned yet
-    ending = f"interrupted: {epochs} were asked for" if interrupted else ""
+    ending = f"interrupted: {counted(epochs, 'epoch')} asked for" if interrupted else ""
     return Trained(network, network.history.n_iter, None, ending, interrupted, notes)
 
 
@@ -204,12 +204,12 @@ def _train_twice(x: Inputs, y: np.ndarray, n_fitting: int, loss: str, n_outputs:
     if history.stop_reason == "interrupted":
         if not best:
             raise KeyboardInterrupt  # nothing is learned yet
-        return Trained(network, best, best_loss, f"interrupted: {epochs} were asked for", True, notes)
+        return Trained(network, best, best_loss, f"interrupted: {counted(epochs, 'epoch')} asked for", True, notes)
     ending = ""
     if history.stop_reason == "diverged":
         ending = "stopped: the loss was not finite any more; try a smaller --learning-rate"
     elif history.n_iter < epochs:
-        ending = f"stopped early: no improvement for {patience} epochs"
+        ending = f"stopped early: no improvement for {counted(patience, 'epoch')}"
     if not best:
         return Trained(network, best, best_loss, ending, False, notes)
     try:
