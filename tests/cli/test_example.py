@@ -5,6 +5,8 @@ import io
 import pandas as pd
 import pytest
 
+from fastbp.cli import _example
+
 
 def read(text):
     return pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False)
@@ -28,6 +30,13 @@ def test_a_seed_gives_one_table(run, succeeded):
     )
     assert first == again != other
     assert len(read(first)) == 50
+
+
+def test_a_large_table_is_written_in_pieces(run, succeeded, monkeypatch):
+    monkeypatch.setattr(_example, "ROWS_AT_ONCE", 20)
+    table = read(succeeded(run("example", "adult-like", "--rows", 50)).stdout)
+    assert table["person"].tolist() == [str(number) for number in range(1, 51)]
+    assert table["age"].iloc[:20].tolist() != table["age"].iloc[20:40].tolist()
 
 
 @pytest.mark.parametrize("rows", [1, 2, 7])

@@ -18,6 +18,7 @@ EMPLOYERS = ("Private", "Self-employed", "Government")
 FAMILIES = ("Married", "Never married", "Divorced", "Widowed")
 FIRST_DAY, LAST_DAY = np.datetime64("1995-01-01"), np.datetime64("2024-12-31")
 SHARE_MISSING = 0.05
+ROWS_AT_ONCE = 100_000
 
 
 def write_people(n: int, seed: int) -> None:
@@ -32,18 +33,22 @@ def write_people(n: int, seed: int) -> None:
         Number of rows.
     seed : int
     """
-    text = io.StringIO()
-    make_people(n, seed).to_csv(text, index=False, lineterminator="\n")
-    sys.stdout.write(text.getvalue())
-    sys.stdout.flush()
-    failure = getattr(sys.stdout, "failure", None)
-    if failure and not isinstance(failure, BrokenPipeError):  # the reader, head for example, may have enough
-        raise CommandError(f"cannot write the table to standard output: {failure.strerror}")
-
-
-def make_people(n: int, seed: int) -> pd.DataFrame:
-    """Make the table of `write_people`."""
     rng = np.random.default_rng(seed)
+    for first in range(0, n, ROWS_AT_ONCE):
+        text = io.StringIO()
+        people = make_people(first + 1, min(n, first + ROWS_AT_ONCE), rng)
+        people.to_csv(text, index=False, header=first == 0, lineterminator="\n")
+        sys.stdout.write(text.getvalue())
+        sys.stdout.flush()
+        if failure := getattr(sys.stdout, "failure", None):
+            if isinstance(failure, BrokenPipeError):  # the reader, head for example, has enough
+                return
+            raise CommandError(f"cannot write the table to standard output: {failure.strerror}")
+
+
+def make_people(first: int, last: int, rng: np.random.Generator) -> pd.DataFrame:
+    """Make some rows of the table of `write_people`, given by the numbers of the first and of the last one."""
+    n = last - first + 1
     years, shares = zip(*EDUCATIONS.values(), strict=True)
     school = rng.choice(len(EDUCATIONS), size=n, p=shares)
     age = np.clip(rng.normal(40.0, 13.0, n), 17, 90).astype(int)
@@ -62,7 +67,7 @@ def make_people(n: int, seed: int) -> pd.DataFrame:
     )
     rich = advantage + rng.logistic(0.0, 0.5, n) > 1.0
     table: dict[str, Any] = {
-        "person": np.arange(1, n + 1),
+        "person": np.arange(first, last + 1),
         "age": age,
         "employer": np.array(EMPLOYERS)[rng.choice(len(EMPLOYERS), size=n, p=(0.75, 0.11, 0.14))],
         "education": np.array(list(EDUCATIONS))[school],
