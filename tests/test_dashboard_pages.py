@@ -3,11 +3,15 @@
 import itertools
 import json
 import re
-import socket
 from html.parser import HTMLParser
 
 import pytest
-from benchmarks.dashboard import __main__, charts
+from benchmarks.dashboard import charts
+from benchmarks.dashboard.commits import Commit
+from benchmarks.dashboard.history import FIT, History
+from benchmarks.dashboard.page import regressions_section
+from benchmarks.dashboard.results import Key, Value
+from benchmarks.dashboard.rules import Step
 from benchmarks.trainings import TRAININGS
 
 from support import browser
@@ -53,8 +57,13 @@ def published(tmp_path_factory):
 
 def blamed(page):
     """Return the short hashes of the commits that a page blames."""
-    section = page.partition('<h2 id="regressions">')[2].partition("<h2")[0].partition("<details>")[0]
+    section = regressions_of(page).partition("<details>")[0]
     return set(re.findall(r'<tr class="commit"><td colspan="4"><code>(\w+)</code>', section))
+
+
+def regressions_of(page):
+    """Return the section of the regressions, with what is folded."""
+    return page.partition('<h2 id="regressions">')[2].partition("<h2")[0]
 
 
 def text_of(published):
@@ -64,7 +73,7 @@ def text_of(published):
 def test_the_planted_commit_is_named_and_no_other(published):
     page, hashes = text_of(published), published[1]
     assert blamed(page) == {hashes[CARELESS][:8]}
-    table = page.partition('<h2 id="regressions">')[2].partition("<details>")[0]
+    table = regressions_of(page).partition("<details>")[0]
     listed = re.findall(r">([\w.]+(?:\([^<]*\))?)</a>, ([^<]*)<", table)
     kernels = [
         f"kernels.GemmUpdate.time_fused({case})" for case in ("m128_k256_n256 float64", "m512_k512_n512 float32")
@@ -81,20 +90,60 @@ def test_throughput_comes_first_and_regressions_after_the_peers(published):
     titles = re.findall(r"<h2[^>]*>([^<]*)</h2>", page)
     assert titles[:4] == ["Throughput", "Fraction of the roofline", "Compared with its peers", "Regressions"]
     assert page.index("<h2>Throughput") < page.index("<svg") < page.index('class="tile')
+    assert page.partition("<main>")[2].lstrip().startswith("<h2>Throughput")
 
 
 def test_comparisons_are_no_regressions(tmp_path):
-    """Only the control, NumPy and the unfused kernels become slower: nothing is listed."""
+    """Only the control, NumPy and the unfused kernels become slower: nothing is listed, not even as excused."""
     tree = tmp_path
     hashes = make_tree(tree, SUBJECTS)
 
     def slowness(place, name, threads):
-        return 2.0 if place >= CARELESS and re.search("_unfused|_numpy|_reference", name) else 1.0
+        return 2.0 if place >= CARELESS and re.search(r"^control\.|_unfused|_numpy|_reference", name) else 1.0
 
     write_results(tree, discover(tree), hashes, slowness)
-    page = publish(tree).read_text(encoding="utf-8")
-    assert "<p>None.</p>" in page
-    assert "<details><summary>1 slower" not in page
+    section = regressions_of(publish(tree).read_text(encoding="utf-8"))
+    assert "<p>None.</p>" in section
+    assert "<td" not in section
+
+
+def section_with(*steps):
+    """Return the section of regressions of a history that has these steps."""
+    commits = [Commit(f"{number}" * 40, f"Change {number}", "2026-01-01") for number in range(4)]
+    series = {Key(FIT, ("64-100-10",), threads): {c.short: Value(1.0) for c in commits} for threads in (1, 2)}
+    return regressions_section(History({}, commits, commits, series, list(steps)))
+
+
+def fit_step(threads, last, first, after):
+    return Step(Key(FIT, ("64-100-10",), threads), f"{last}" * 8, f"{first}" * 8, 1.0, after, 1.0, 0.1, confirmed=True)
+
+
+def test_a_benchmark_that_was_last_fast_at_two_commits_is_listed_once():
+    section = section_with(fit_step(1, 1, 2, 1.5), fit_step(2, 0, 2, 1.3))
+    assert section.count("<a ") == section.count('<tr class="commit">') == 1
+    assert "1 thread, also 2 threads" in section
+    assert "one of 1 unmeasured after <code>00000000</code>" in section
+
+
+@pytest.mark.parametrize("doubt", [{"machine": 1.6}, {"threshold": 0.9}, {"confirmed": False}])
+def test_a_benchmark_that_the_code_slowed_is_not_listed_again_below(doubt):
+    """On two threads it is not sure that the code did it; the figures are those of the sure case."""
+    section = section_with(fit_step(1, 1, 2, 1.5), fit_step(2, 1, 2, 1.7)._replace(**doubt))
+    assert section.count("<a ") == 1
+    assert "1 thread, also 2 threads" in section
+    assert '<td class="number bad">50 %</td>' in section
+    assert "<details>" not in section
+
+
+def test_two_regressions_of_a_benchmark_are_two():
+    section = section_with(fit_step(1, 0, 1, 1.5), fit_step(1, 1, 2, 1.3))
+    assert section.count("<a ") == section.count('<tr class="commit">') == 2
+
+
+def test_summaries_count_what_they_unfold(published):
+    folded = re.findall(r"<summary>(\d+) slower[^<]*</summary>(.*?)</details>", regressions_of(text_of(published)))
+    assert folded
+    assert [int(number) for number, _ in folded] == [table.count("<a ") for _, table in folded]
 
 
 def test_what_the_machine_did_is_excused(published):
@@ -199,6 +248,26 @@ SHAPES = """
   return drawn && inside.every(within);
 })
 """
+SMALLEST = """
+Math.min(...[...document.querySelectorAll('body *')].filter(e => e.checkVisibility() && e.tagName !== 'title' &&
+  [...e.childNodes].some(node => node.nodeType === Node.TEXT_NODE && node.textContent.trim())).map(e => {
+  const svg = e.closest('svg'), scale = svg ? svg.getBoundingClientRect().width / svg.viewBox.baseVal.width : 1;
+  return scale * parseFloat(getComputedStyle(e).fontSize);
+}))
+"""
+CUT_OFF = """
+[...document.querySelectorAll('td, h3, .key, .tile, svg text')].filter(e => e.checkVisibility()).filter(e => {
+  const box = e.getBoundingClientRect();
+  return e.scrollWidth > e.clientWidth + 1 && !e.closest('svg') || box.left < 0 || box.right > innerWidth;
+}).map(e => e.textContent)
+"""
+LABELS_ON_EACH_OTHER = """
+[...document.querySelectorAll('svg.chart')].filter(svg => svg.checkVisibility()).flatMap(svg => {
+  const labels = [...svg.querySelectorAll('text')].map(e => [e.textContent, e.getBoundingClientRect()]);
+  return labels.flatMap(([a, p], i) => labels.slice(i + 1).filter(([b, q]) =>
+    p.left < q.right && q.left < p.right && p.top < q.bottom && q.top < p.bottom).map(([b, q]) => `${a}, ${b}`));
+})
+"""
 BRIGHTNESS = "getComputedStyle(document.body).{}.match(/\\d+/g).slice(0, 3).reduce((a, b) => a + Number(b), 0)"
 
 
@@ -215,6 +284,29 @@ def test_a_browser_draws_every_chart(chromium, published, width, dark):
     background, text = (chromium.ask(BRIGHTNESS.format(name)) for name in ("backgroundColor", "color"))
     assert (background < text) == dark
     assert abs(background - text) > 450, "hard to read"
+
+
+@needs_browser
+@pytest.mark.parametrize("width", [1280, 390])
+def test_everything_can_be_read(chromium, published, width):
+    """Also what is folded: nothing is tiny, cut off, or has to be scrolled to, and labels keep apart."""
+    chromium.look(width, 900)
+    chromium.visit(published[0].as_uri())
+    chromium.ask("document.querySelectorAll('details').forEach(details => details.open = true)")
+    assert chromium.ask("document.documentElement.scrollWidth") <= width
+    assert chromium.ask(SMALLEST) >= 11
+    assert not chromium.ask(CUT_OFF)
+    assert not chromium.ask(LABELS_ON_EACH_OTHER)
+
+
+@needs_browser
+def test_a_narrow_table_has_no_heads_but_names_the_threshold(chromium, published):
+    chromium.look(390, 900)
+    chromium.visit(published[0].as_uri())
+    assert not chromium.ask("document.querySelector('thead').checkVisibility()")
+    cell = "document.querySelector('.steps td:nth-child(4)')"
+    assert chromium.ask(f"{cell}.checkVisibility()")
+    assert "threshold" in chromium.ask(f"getComputedStyle({cell}, '::before').content")
 
 
 @needs_browser
@@ -245,18 +337,3 @@ def test_the_browser_would_notice_a_fault(chromium, tmp_path):
     visit = chromium.visit(page.as_uri())
     assert any("example.invalid" in address for address in visit.requests)
     assert any("nowhere" in error for error in visit.errors)
-
-
-def test_the_next_free_port_is_taken(tmp_path, monkeypatch):
-    with socket.create_server(("localhost", 0)) as taken:
-        port = taken.getsockname()[1]
-        monkeypatch.setattr(__main__, "PORT", port)
-        with __main__.open_server(tmp_path, None) as server:
-            assert port < server.server_port < port + __main__.MOST_PORTS
-
-
-def test_a_port_that_was_asked_for_is_taken_or_refused(tmp_path):
-    with __main__.open_server(tmp_path, 0) as server:
-        port = server.server_port
-        with pytest.raises(SystemExit, match=f"^cannot serve on port {port}: "):
-            __main__.open_server(tmp_path, port)

@@ -17,7 +17,8 @@ from statistics import median
 
 from benchmarks.dashboard import measure, publish
 
-PORT, MOST_PORTS = 8080, 100
+# A name such as localhost may also lead to a server of IPv6, which leaves the port free here.
+HOST, PORT, MOST_PORTS = "127.0.0.1", 8080, 100
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -85,16 +86,16 @@ def open_server(folder: Path, port: int | None) -> http.server.HTTPServer:
     candidates = [port] if port is not None else range(PORT, PORT + MOST_PORTS)
     for candidate in candidates:
         try:
-            return http.server.ThreadingHTTPServer(("localhost", candidate), handler)
-        except OSError as error:
-            reason = error.strerror
+            return http.server.ThreadingHTTPServer((HOST, candidate), handler)
+        except (OSError, OverflowError) as error:
+            reason = getattr(error, "strerror", error)
     sys.exit(f"cannot serve on port {candidates[-1]}: {reason}")
 
 
 def serve(folder: Path, port: int | None) -> None:
     """Serve the pages until Ctrl-C."""
     with open_server(folder, port) as server:
-        print(f"http://localhost:{server.server_port}/, until Ctrl-C", flush=True)
+        print(f"http://{HOST}:{server.server_port}/, until Ctrl-C", flush=True)
         try:
             server.serve_forever()
         except KeyboardInterrupt:

@@ -206,7 +206,9 @@ def environments_section(log: Sequence[Sequence[str]]) -> str:
     )
 
 
-def _commit_row(history: History, step: rules.Step) -> str:
+def _commit_row(history: History, steps: Sequence[rules.Step]) -> str:
+    """Return the row of a commit, with the widest range of commits that any number of threads leaves open."""
+    step = max(steps, key=history.between)
     first = history.commit(step.first)
     text = f"<code>{first.short}</code> {escape(first.subject)} ({first.date})"
     others = history.between(step) - 1
@@ -216,11 +218,11 @@ def _commit_row(history: History, step: rules.Step) -> str:
 
 
 def _step_row(steps: Sequence[rules.Step]) -> str:
-    """Return the row of a benchmark, with the figures for the number of threads that suffered most."""
-    step = max(steps, key=lambda step: step.blamed)
+    """Return the row of a benchmark, with the figures of the first step."""
+    step = steps[0]
     label = _label_of(step.key)
     machine = f" (machine {_percent_more(step.machine)})" if step.machine > 1.02 else ""
-    others = sorted(other.key.threads for other in steps if other is not step)
+    others = sorted(other.key.threads for other in steps[1:])
     threads = _threads(step.key.threads) + "".join(f", also {_threads(number)}" for number in others)
     return (
         f'<tr><td><a href="#{_anchor(step.key)}">{escape(step.key.full_name)}</a>, {threads}</td>'
@@ -230,15 +232,22 @@ def _step_row(steps: Sequence[rules.Step]) -> str:
     )
 
 
-def _steps_table(history: History, steps: Sequence[rules.Step]) -> str:
-    """Return a table of steps: the newest commit first, and for each commit the largest step first."""
-    rows, above = [], ""
+def _alike(history: History) -> list[list[rules.Step]]:
+    """Return the steps of each benchmark at each commit, whatever the number of threads, as one entry.
+
+    The newest commit comes first, and for each commit the largest step. An entry begins with what the code did most.
+    """
     alike: dict[tuple, list[rules.Step]] = {}
-    for step in sorted(steps, key=lambda step: (-history.place(step.first), step.last, -step.blamed)):
-        alike.setdefault((step.first, step.last, step.key.full_name), []).append(step)
-    for group in alike.values():
-        commit = _commit_row(history, group[0])
-        rows.append((commit if commit != above else "") + _step_row(group))
+    for step in sorted(history.steps, key=lambda s: (-history.place(s.first), history.place(s.last), -s.blamed)):
+        alike.setdefault((step.first, step.key.full_name), []).append(step)
+    return [sorted(steps, key=lambda s: (s.by_code, s.confirmed, s.blamed), reverse=True) for steps in alike.values()]
+
+
+def _steps_table(history: History, entries: Sequence[Sequence[rules.Step]]) -> str:
+    rows, above = [], ""
+    for steps in entries:
+        commit = _commit_row(history, steps)
+        rows.append((commit if commit != above else "") + _step_row(steps))
         above = commit
     heads = '<th>benchmark</th><th class="number">slower by</th><th class="number">from → to</th>'
     head = f'<tr>{heads}<th class="number">threshold</th></tr>'
@@ -249,13 +258,15 @@ def regressions_section(history: History) -> str:
     """Return what has become slower: because of the code, possibly because of it, and because of the machine."""
     text = "Benchmarks that became slower and stayed so, by more than their threshold and more than the machine."
     parts = [f'<h2 id="regressions">Regressions</h2><p class="quiet">{text}</p>{tiles(history)}']
-    parts.append(_steps_table(history, history.confirmed) if history.confirmed else "<p>None.</p>")
-    for steps, title in (
-        ([s for s in history.steps if s.by_code and not s.confirmed], "slower in the newest commit, not yet confirmed"),
-        ([s for s in history.steps if not s.by_code], "slower together with the machine"),
+    entries = _alike(history)
+    confirmed = [steps for steps in entries if steps[0].by_code and steps[0].confirmed]
+    parts.append(_steps_table(history, confirmed) if confirmed else "<p>None.</p>")
+    for found, title in (
+        ([s for s in entries if s[0].by_code and not s[0].confirmed], "slower in the newest commit, not yet confirmed"),
+        ([s for s in entries if not s[0].by_code], "slower together with the machine"),
     ):
-        if steps:
-            parts.append(f"<details><summary>{len(steps)} {title}</summary>{_steps_table(history, steps)}</details>")
+        if found:
+            parts.append(f"<details><summary>{len(found)} {title}</summary>{_steps_table(history, found)}</details>")
     return "".join(parts)
 
 
