@@ -141,3 +141,31 @@ def test_what_new_tables_lack_is_counted(run_fast, run, table, tmp_path, mixed_t
     ):
         assert f"note: {note}\n" in result.stderr
         assert note not in result.stdout
+
+
+@pytest.mark.parametrize("sign", ["5", "x", '"'])
+@pytest.mark.parametrize("option", ["--sep", "--thousands"])
+def test_signs_that_separate_nothing_are_refused(refused, table, option, sign):
+    assert f"{option} {sign!r}: this character cannot be a separator" in refused(
+        "train", table, "--target", "label", option, sign
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (("--number", "width", "--category", "width"), "'width' cannot be taken as two kinds"),
+        (("--id", "width", "--number", "width"), "the column 'width' of --id is left out"),
+    ],
+)
+def test_options_that_contradict_each_other_are_refused(refused, table, options, reason):
+    assert reason in refused("train", table, "--target", "label", *options)
+
+
+def test_marks_of_missing_values_add_to_those_of_the_model(run, run_fast, succeeded, tmp_path):
+    frame = pd.DataFrame({"k": [-999.0, 1.5, 2.5, 3.5, -999.0] * 12, "y": ["a", "b", "a", "b", "b"] * 12})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    succeeded(run_fast("t.csv", "y", "--missing", "-999"))
+    for name, options in (("p.csv", ()), ("q.csv", ("--missing", "k.A."))):
+        succeeded(run("predict", "model.skops", "t.csv", "--proba", "--out", name, *options))
+    assert (tmp_path / "p.csv").read_text() == (tmp_path / "q.csv").read_text()

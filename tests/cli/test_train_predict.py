@@ -148,12 +148,12 @@ def test_rows_without_a_target_are_left_out(run_fast, run, tmp_path, mixed_table
 
 def test_the_user_decides_about_columns(run_fast, table, tmp_path):
     shown = succeeded(
-        run_fast(table, "label", "--category", "serial", "--ignore", "price", "--ignore", "day", "--number", "unit")
+        run_fast(table, "label", "--category", "serial", "--ignore", "price", "--ignore", "day", "--text", "color")
     )
     assert re.search(r"^serial +category +as you said", shown, re.MULTILINE)
     assert re.search(r"^price +ignored +as you said", shown, re.MULTILINE)
     model, _ = read_model(tmp_path / "model.skops")
-    assert {"serial": "category", "unit": "number"}.items() <= {c.name: c.kind for c in model.columns}.items()
+    assert {"serial": "category", "color": "text"}.items() <= {c.name: c.kind for c in model.columns}.items()
 
 
 def test_repeated_column_names_are_told_apart(run_fast, run, tmp_path):

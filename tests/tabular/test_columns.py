@@ -100,7 +100,7 @@ def test_the_target_is_no_column():
         ([1, 2], "category", ["1", "2"]),
         ([1.0, NAN], "category", ["1", MISSING_CATEGORY]),
         (["4", "4.0", "4.00", "4.5"], "category", ["4", "4", "4", "4.5"]),
-        ([True, None], "category", ["true", MISSING_CATEGORY]),
+        ([True, None], "category", ["True", MISSING_CATEGORY]),
         (["some words", None], "text", ["some words", ""]),
         ([datetime.time(14, 30), None], "time", [52200.0, NAN]),
         ([datetime.date(1970, 1, 3), None], "date", [2.0, NAN]),
@@ -143,7 +143,7 @@ def test_a_model_reads_another_way_of_writing(values_of):
         open_table(pd.DataFrame({"n": ["1.5", "2"], "d": ["13/01/2020", "1/2/2020"]})), ReadOptions(), ""
     )[0]
     other = pd.DataFrame({"n": ["1,5", "1.000"], "d": ["2020-01-13", "2020-02-01"]})
-    found = values_of(other, rewritten(open_table(other), columns, ReadOptions()))
+    found = values_of(other, rewritten(open_table(other), columns, ReadOptions())[0])
     assert found["n"] == [1.5, 1000.0]
     assert found["d"] == [18274.0, 18293.0]
 

@@ -115,6 +115,8 @@ def test_classes_are_learned_with_missing_values_and_categories():
     assert scores.beats_baseline
     assert trained.best_loss > 0.0
     assert model.predict_proba(pd.DataFrame({"color": ["red"], "height": [None]})).shape == (1, 2)
+    with pytest.warns(UserWarning, match="columns that the model needs are empty: 'height'"):
+        assert model.predict_proba(pd.DataFrame({"color": ["red", "red"], "height": [None, None]})).shape == (2, 2)
 
 
 def test_every_setting_reaches_the_model():

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from fastbp.cli._errors import one_line_errors
+from fastbp.cli._errors import CommandError, one_line_errors
 from fastbp.cli._options import (
     READING,
     SHOWING,
@@ -162,8 +162,12 @@ def train(
     ):
         for name in (name for names in values.pop(f"{option}_columns") for name in names):
             column, _, form = name.partition("=") if kind == "date" and "%" in name else (name, "", "")
+            if kinds.get(column, kind).partition("=")[0] != kind:
+                raise CommandError(f"the column {column!r} cannot be taken as two kinds: see --{option}")
             kinds[column] = f"{kind}={form}" if form else kind
     if id_column:
+        if kinds.get(id_column, "ignored") != "ignored":
+            raise CommandError(f"the column {id_column!r} of --id is left out: it cannot have a kind")
         kinds[id_column] = "ignored"
     options = read_options(values, kinds)
     _train.train(

@@ -102,6 +102,8 @@ def _separator(ctx: Any, param: Any, value: str | None) -> str | None:
     value = _SEPARATORS.get(value, value) if value else value
     if value is not None and len(value) != 1:
         raise CommandError(f"{param.opts[0]} {value!r}: expected one character, or tab or space")
+    if value is not None and (value.isalnum() or value in '"\r\n\0'):
+        raise CommandError(f"{param.opts[0]} {value!r}: this character cannot be a separator")
     return value
 
 

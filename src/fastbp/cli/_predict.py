@@ -1,6 +1,7 @@
 """``fastbp predict`` and ``fastbp evaluate``: a saved model on a new table."""
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -13,10 +14,11 @@ from fastbp.cli._errors import CommandError
 from fastbp.cli._files import check_writable, open_atomically
 from fastbp.cli._report import scores_as_json, show_scores
 from fastbp.tabular.database import Connection
-from fastbp.tabular.errors import counted, no_such_column
+from fastbp.tabular.errors import counted, listing, no_such_column
 from fastbp.tabular.files import MODEL_SUFFIXES, read_model
 from fastbp.tabular.model import Model
 from fastbp.tabular.options import ReadOptions
+from fastbp.tabular.pipeline import add_unseen, unseen_notes
 from fastbp.tabular.scores import Scores
 from fastbp.tabular.sql import quoted
 from fastbp.tabular.table import PARQUET_SUFFIXES, Table, open_table
@@ -105,21 +107,20 @@ def _run(
 ) -> tuple[Model, Table, np.ndarray, ReadOptions]:
     """Load a model, read a table, and compute the outputs for its rows."""
     model, notes = read_model(model_path)
-    if not options.missing:
-        options = ReadOptions(**{**vars(options), "missing": model.options.missing})
+    options = replace(options, missing=(*model.options.missing, *options.missing))
     table = open_table(path, options)
     if needs_target and model.target.name not in table.names:
         raise no_such_column(model.target.name, table.names)
     columns, more = model.settle(table, options)
+    if unused := model.unused(table):
+        more.append(f"columns that the model does not use: {listing(unused)}")
     screen.note(*notes, *table.notes, *more)
     outputs = []
     unseen: dict[str, tuple[int, str]] = {}
     for piece, found in model.outputs(table, columns):
         outputs.append(piece)
-        for name, (count, example) in found.items():
-            unseen[name] = unseen.get(name, (0, example))[0] + count, example
-    for name, (count, example) in unseen.items():
-        screen.note(f"{counted(count, 'value')} in {name!r} did not occur in training, e.g. {example!r}")
+        add_unseen(unseen, found)
+    screen.note(*unseen_notes(unseen))
     return model, table, np.concatenate(outputs), options
 
 

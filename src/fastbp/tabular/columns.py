@@ -22,14 +22,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from fastbp.tabular.dates import date_part, days, moment, seconds
-from fastbp.tabular.errors import counted
+from fastbp.tabular.errors import TableError, counted
 from fastbp.tabular.numbers import PLAIN, NumberFormat
 from fastbp.tabular.options import ReadOptions
-from fastbp.tabular.sql import lower_in
+from fastbp.tabular.sql import category_text, lower_in
 from fastbp.tabular.table import Table
-from fastbp.tabular.writing import Writing, usual_format, writings
+from fastbp.tabular.writing import Writing, clear_format, usual_format, writings
 
-__all__ = ["KINDS", "Column", "category_text", "infer_columns", "rewritten"]
+__all__ = ["KINDS", "Column", "infer_columns", "rewritten"]
 
 KINDS = ("number", "boolean", "date", "time", "category", "text", "ignored")
 # Text with more distinct values than both of these is an identifier or free text.
@@ -91,22 +91,20 @@ class Column:
             The type of that, see `Table.types`.
         """
         if self.kind == "category":
-            return category_text(place)
+            # As pandas writes them to a file.
+            truth = f"CASE WHEN {place} THEN 'True' WHEN NOT {place} THEN 'False' END"
+            return truth if type_ == "boolean" else category_text(place)
         if self.kind == "text":
             return f"CAST({place} AS VARCHAR)"
         number = _NUMBER_OF[self.kind](self, place, type_)
         return f"{number} * {2.0**-self.exponent!r}" if self.exponent else number
 
 
-def category_text(place: str) -> str:
-    """Return SQL for a category: "4" and "4.0" are one."""
-    return f"regexp_replace(CAST({place} AS VARCHAR), '^([+-]?[0-9]+)\\.0+$', '\\1')"
-
-
 def _moment(column: Column, place: str, type_: str) -> str:
     if type_ == "date":
         return f"CAST({place} AS TIMESTAMP)"
-    return moment(f"CAST({place} AS VARCHAR)", column.order)
+    # Numbers are such as 20201231, as float64 perhaps.
+    return moment(category_text(place) if type_ == "number" else f"CAST({place} AS VARCHAR)", column.order)
 
 
 def _as_number(column: Column, place: str, type_: str) -> str:
@@ -160,17 +158,19 @@ def infer_columns(table: Table, options: ReadOptions, target: str) -> tuple[list
     names = [name for name in table.names if name != target]
     # The target's numbers, too, show how the table writes them.
     texts = [name for name in table.names if table.type(name) == "text"]
-    found = writings(table, texts, options)
+    known = [name for name in texts if options.kinds.get(name, "").partition("=")[0] in ("number", "date")]
+    found = writings(table, texts, options, known)
     usual = usual_format(table, found, options)
     columns, notes = [], []
     for name in names:
         column = _infer(table, name, found.get(name), usual, options)
         columns.append(_measure(table, column) if column.kind in _NUMBER_OF else column)
+        _check_said(table, column, options)
         notes += _doubts(column, found.get(name), options)
     return columns, notes
 
 
-def rewritten(table: Table, columns: Sequence[Column], options: ReadOptions) -> list[Column]:
+def rewritten(table: Table, columns: Sequence[Column], options: ReadOptions) -> tuple[list[Column], list[str]]:
     """Return the columns of a model as another table writes them.
 
     Parameters
@@ -179,13 +179,25 @@ def rewritten(table: Table, columns: Sequence[Column], options: ReadOptions) -> 
         It has all columns.
     columns : sequence of Column
     options : ReadOptions
+
+    Returns
+    -------
+    columns : list of Column
+    notes : list of str
+        What had to be guessed.
     """
-    texts = [c.name for c in columns if c.kind in ("number", "date") and table.type(c.name) == "text"]
-    found = writings(table, texts, options)
-    return [
-        _write(column, found[column.name], column.number_format) if column.name in found else column
-        for column in columns
-    ]
+    known = [c.name for c in columns if c.kind in ("number", "date") and table.type(c.name) == "text"]
+    # The others, too, show how the table writes numbers; if none does, it is taken to be as in training.
+    texts = [name for name in table.names if table.type(name) == "text"] if known else []
+    found = writings(table, texts, options, known)
+    usual = clear_format(table, found, options)
+    result, notes = [], []
+    for column in columns:
+        if column.name in known:
+            column = _write(column, found[column.name], usual or column.number_format)
+            notes += _doubts(column, found[column.name], options)
+        result.append(column)
+    return result, notes
 
 
 def _write(column: Column, writing: Writing, usual: NumberFormat) -> Column:
@@ -280,6 +292,17 @@ def _measure_date(table: Table, column: Column, value: str) -> Column:
     missing = _missing(table.n_rows - present, table.n_rows)
     detail = column.detail or _join(f"days since 1970{''.join(', ' + part for part in parts)}", missing)
     return replace(column, detail=detail, parts=parts)
+
+
+def _check_said(table: Table, column: Column, options: ReadOptions) -> None:
+    """Raise an error if no value of a column can be read as what the user has said that it is."""
+    if column.name not in options.kinds or column.kind not in _NUMBER_OF:
+        return
+    place = table.place(column.name)
+    value = column.value(place, table.type(column.name))
+    present, read, example = table.row(["count(p)", "count(v)", "any_value(CAST(p AS VARCHAR))"], p=place, v=value)
+    if present and not read:
+        raise TableError(f"no value of {column.name!r} can be read as a {column.kind}, e.g. {example[:40]!r}")
 
 
 def _exponent(low: float | None, high: float | None) -> int:

@@ -16,16 +16,31 @@ MISSING_CATEGORY = "(missing)"
 # Rows of a piece: DuckDB hands them over by 2,048.
 _VECTORS_OF_A_PIECE = 32
 _CONDITIONS_OF_A_QUERY = 100
+# The types of which every value can be read as what a column is.
+_TYPES = ("text", "number", "boolean", "date", "time", "nested")
+_ALWAYS_READ = {
+    "number": ("number", "boolean"),
+    "boolean": ("boolean",),
+    "date": ("date",),
+    "time": ("time",),
+    **dict.fromkeys(("category", "text", "ignored"), _TYPES),
+}
 
 
 def feature_kinds(columns: Sequence[Column]) -> dict[str, str]:
     """Return the kind of every feature, "number", "category" or "text", by its name."""
     kinds = {}
+    names = {column.name for column in columns}
     for column in columns:
         if column.kind in ("category", "text"):
             kinds[column.name] = column.kind
         elif column.kind != "ignored":
-            kinds.update(dict.fromkeys([column.name, *(f"{column.name} ({part})" for part in column.parts)], "number"))
+            kinds[column.name] = "number"
+            for part in column.parts:
+                name = f"{column.name} ({part})"
+                while name in names:  # another column may have this name
+                    name += "'"
+                kinds[name] = "number"
     return kinds
 
 
@@ -66,12 +81,12 @@ def feature_pieces(table: Table, columns: Sequence[Column]) -> Iterator[pd.DataF
 
 def unreadable_values(table: Table, columns: Sequence[Column]) -> list[str]:
     """Say which values could not be read as what their column is, and are taken as missing."""
-    columns = [column for column in columns if column.kind not in ("category", "text", "ignored")]
-    columns = [column for column in columns if table.type(column.name) == "text"]
+    columns = [column for column in columns if table.type(column.name) not in _ALWAYS_READ[column.kind]]
     conditions = []
     for column in columns:
-        place = table.place(column.name)
-        conditions.append(f"{place} IS NOT NULL AND NOT {is_mark(place)} AND ({column.value(place, 'text')}) IS NULL")
+        place, type_ = table.place(column.name), table.type(column.name)
+        mark = is_mark(f"CAST({place} AS VARCHAR)")
+        conditions.append(f"{place} IS NOT NULL AND NOT {mark} AND ({column.value(place, type_)}) IS NULL")
     counts: list[int] = []
     for first in range(0, len(conditions), _CONDITIONS_OF_A_QUERY):
         some = conditions[first : first + _CONDITIONS_OF_A_QUERY]
@@ -79,8 +94,9 @@ def unreadable_values(table: Table, columns: Sequence[Column]) -> list[str]:
     notes = []
     for column, condition, count in zip(columns, conditions, counts, strict=True):
         if count:
-            (example,) = table.row([f"any_value({table.place(column.name)}) FILTER ({condition})"])
-            share = f"{100.0 * count / table.n_rows:.2g} %"
+            (example,) = table.row([f"any_value(CAST({table.place(column.name)} AS VARCHAR)) FILTER ({condition})"])
+            percent = 100.0 * count / table.n_rows
+            share = f"{percent:.0f} %" if percent >= 10 else f"{percent:.2g} %"
             notes.append(
                 f"{counted(count, 'value')} ({share}) in {column.name!r} cannot be read as a {column.kind}, "
                 f"e.g. {example[:40]!r}: taken as missing"

@@ -130,7 +130,7 @@ def _read_pipeline(path: Path, data: bytes) -> Pipeline:
 def _assemble(pipeline: Pipeline, description: dict[str, Any]) -> Model:
     target = Target(**{**description["target"], "classes": tuple(description["target"]["classes"])})
     columns = [Column(**{**column, "parts": tuple(column["parts"])}) for column in description["columns"]]
-    if target.task not in TASKS or any(column.kind not in KINDS for column in columns):
+    if not columns or target.task not in TASKS or any(column.kind not in KINDS for column in columns):
         raise ValueError("its description names unknown kinds")
     return Model(
         pipeline,

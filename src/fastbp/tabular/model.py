@@ -19,7 +19,7 @@ from fastbp.tabular.columns import Column, rewritten
 from fastbp.tabular.errors import TableError, listing
 from fastbp.tabular.features import feature_pieces, unreadable_values
 from fastbp.tabular.options import ReadOptions
-from fastbp.tabular.pipeline import unseen_categories
+from fastbp.tabular.pipeline import add_unseen, unseen_categories, unseen_notes
 from fastbp.tabular.scores import Scores, score_classes, score_numbers
 from fastbp.tabular.table import Table, open_table
 from fastbp.tabular.target import Target
@@ -80,6 +80,11 @@ class Model:
         ------
         TableError
             If the table cannot be read or lacks a column.
+
+        Warns
+        -----
+        UserWarning
+            If values could not be read or had to be guessed, or categories did not occur in training.
         """
         return self.decide(self._all_outputs(table))
 
@@ -91,7 +96,14 @@ class Model:
 
     def _all_outputs(self, source: Any) -> np.ndarray:
         table = open_table(source, self.options)
-        return np.concatenate([piece for piece, _ in self.outputs(table, self.settle(table, self.options)[0])])
+        columns, notes = self.settle(table, self.options)
+        pieces, unseen = [], dict[str, tuple[int, str]]()
+        for piece, found in self.outputs(table, columns):
+            pieces.append(piece)
+            add_unseen(unseen, found)
+        for note in [*notes, *unseen_notes(unseen)]:
+            warnings.warn(note, UserWarning, stacklevel=3)
+        return np.concatenate(pieces)
 
     def settle(self, table: Table, options: ReadOptions) -> tuple[list[Column], list[str]]:
         """Return the columns as a table writes them, and notes.
@@ -104,16 +116,17 @@ class Model:
         missing = [column.name for column in self.columns if column.name not in table.names]
         if missing:
             raise TableError(f"the table lacks columns that the model needs: {listing(missing)}")
-        wanted = {column.name for column in self.columns} | {self.target.name, self.id_column}
-        extra = [name for name in table.names if name not in wanted]
-        columns = rewritten(table, self.columns, options)
-        notes = unreadable_values(table, columns)
+        columns, notes = rewritten(table, self.columns, options)
+        notes += unreadable_values(table, columns)
         empty = [c.name for c in columns if table.row([f"count({table.place(c.name)})"]) == (0,)]
-        if empty:
+        if empty and table.n_rows > 1:  # in one row it is a missing value like any other
             notes.append(f"columns that the model needs are empty: {listing(empty)}")
-        if extra:
-            notes.append(f"columns that the model does not use: {listing(extra)}")
         return columns, notes
+
+    def unused(self, table: Table) -> list[str]:
+        """Return the names of columns that the model does not use."""
+        used = {column.name for column in self.columns} | {self.target.name, self.id_column}
+        return [name for name in table.names if name not in used]
 
     def outputs(
         self, table: Table, columns: Sequence[Column]

@@ -1,5 +1,6 @@
 """Numbers as people write them: 1,234.50, 12,3 €, $5, (7), <0.01, 12 %."""
 
+import re
 from dataclasses import dataclass
 
 from fastbp.tabular.sql import lower_in, quoted
@@ -54,7 +55,7 @@ class NumberFormat:
 
     @property
     def _groups(self) -> str:
-        return {" ": _SPACES, ".": r"\.", "'": "['\u2019]"}.get(self.thousands, self.thousands)
+        return {" ": _SPACES, "'": "['\u2019]"}.get(self.thousands, re.escape(self.thousands))
 
     @property
     def _pattern(self) -> str:

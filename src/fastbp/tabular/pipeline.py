@@ -17,9 +17,10 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
 from fastbp.tabular.columns import Column
+from fastbp.tabular.errors import counted
 from fastbp.tabular.features import feature_kinds
 
-__all__ = ["DTYPES", "build_preprocessing", "unseen_categories"]
+__all__ = ["DTYPES", "add_unseen", "build_preprocessing", "unseen_categories", "unseen_notes"]
 
 DTYPES = {"float32": np.float32, "float64": np.float64}
 # Categories rarer than this share one input: too few rows to learn a weight from.
@@ -76,6 +77,20 @@ def unseen_categories(preprocessing: Pipeline, features: pd.DataFrame) -> dict[s
             if len(unseen):
                 found[name] = len(unseen), str(unseen.iloc[0])
     return found
+
+
+def add_unseen(total: dict[str, tuple[int, str]], found: dict[str, tuple[int, str]]) -> None:
+    """Add what `unseen_categories` has found in a piece of a table to what it found before."""
+    for name, (count, example) in found.items():
+        total[name] = total.get(name, (0, example))[0] + count, example
+
+
+def unseen_notes(found: dict[str, tuple[int, str]]) -> list[str]:
+    """Say which categories did not occur in training."""
+    return [
+        f"{counted(count, 'value')} in {name!r} did not occur in training, e.g. {example!r}"
+        for name, (count, example) in found.items()
+    ]
 
 
 def _column_branches(branches: list) -> ColumnTransformer:

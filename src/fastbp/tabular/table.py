@@ -18,7 +18,7 @@ from fastbp.interop.libraries import install_command
 from fastbp.tabular.database import Connection, QueryError
 from fastbp.tabular.errors import TableError, counted
 from fastbp.tabular.options import ReadOptions
-from fastbp.tabular.sql import identifier, quoted
+from fastbp.tabular.sql import category_text, file_name, identifier, quoted
 from fastbp.tabular.text_files import COMPRESSIONS, find_layout, plain_utf8, read_rows
 from fastbp.threads.cpus import allowed_cpus
 
@@ -190,25 +190,30 @@ def _from_file(
     suffix = suffixes[-2] if len(suffixes) > 1 and suffixes[-1] in COMPRESSIONS else (suffixes or [""])[-1]
     if suffix not in TABLE_SUFFIXES:
         raise TableError(f"the file name must end in {' or '.join(TABLE_SUFFIXES)}, or one of these and .gz")
+    if path.exists() and not path.is_file():
+        raise TableError("it is no ordinary file; - reads from standard input")
     if not path.stat().st_size:
         raise TableError("it is empty")
     if suffix in TEXT_SUFFIXES:
         return _from_text(connection, path, options, folder)
     if suffix in EXCEL_SUFFIXES:
         return _from_excel(connection, path, options)
-    file = quoted(str(path.resolve()))
+    if suffix != suffixes[-1] and (suffix in PARQUET_SUFFIXES or suffixes[-1] != ".gz"):
+        raise TableError(f"a {suffix} file must not be compressed as {suffixes[-1]}")
+    file = file_name(path)
     if suffix in PARQUET_SUFFIXES:
-        connection.execute(f"CREATE VIEW source AS FROM read_parquet({file})")
+        connection.execute(f"CREATE VIEW source AS FROM read_parquet({file}, hive_partitioning=false)")
         names = f"SELECT name FROM parquet_schema({file})"
     else:
-        _from_json(connection, file)
-        names = f"SELECT DISTINCT unnest(json_keys(json)) FROM read_json_objects({file})"
+        names = f"SELECT DISTINCT unnest(json_keys(json)) FROM read_json_objects({file}, hive_partitioning=false)"
+        _from_json(connection, file, names)
     return _from_source(connection, lambda: {row[0] for row in connection.execute(names).fetchall()})
 
 
-def _from_json(connection: Connection, file: str) -> None:
+def _from_json(connection: Connection, file: str, names: str) -> None:
     """Make the view ``source``; numbers are texts in columns with whole numbers that float64 cannot hold."""
-    connection.execute(f"CREATE VIEW source AS FROM read_json({file}, sample_size=-1)")
+    options = "sample_size=-1, map_inference_threshold=-1, hive_partitioning=false"
+    connection.execute(f"CREATE VIEW source AS FROM read_json({file}, {options})")
     types = {row[0]: row[1] for row in connection.execute("DESCRIBE source").fetchall()}
     floats = [name for name, kind in types.items() if kind == "DOUBLE"]
     if not floats:
@@ -216,10 +221,13 @@ def _from_json(connection: Connection, file: str) -> None:
     large = [f"bool_or(abs({identifier(name)}) >= {2.0**53!r})" for name in floats]
     found = connection.execute(f"SELECT {', '.join(large)} FROM source").fetchone()
     assert found is not None
-    if any(found):
+    # Columns that DuckDB has renamed could not be found under their new names.
+    if any(found) and set(types) <= {row[0] for row in connection.execute(names).fetchall()}:
         types.update({name: "VARCHAR" for name, is_large in zip(floats, found, strict=True) if is_large})
         columns = ", ".join(f"{quoted(name)}: {quoted(kind)}" for name, kind in types.items())
-        connection.execute(f"CREATE OR REPLACE VIEW source AS FROM read_json({file}, columns={{{columns}}})")
+        connection.execute(
+            f"CREATE OR REPLACE VIEW source AS FROM read_json({file}, columns={{{columns}}}, hive_partitioning=false)"
+        )
 
 
 def _from_text(
@@ -267,8 +275,12 @@ def _from_excel(connection: Connection, path: Path, options: ReadOptions) -> tup
 
 
 def _from_frame(connection: Connection, frame: Any) -> tuple[list[str], list[str], str]:
-    if hasattr(frame, "columns") and len(frame.columns) == 0:
+    if not hasattr(frame, "columns"):
+        raise TypeError(f"a table must be a path or a data frame, got {type(frame).__name__}")
+    if len(frame.columns) == 0:
         raise TableError("it has no columns")
+    # Otherwise, DuckDB would decide on the type of a column of Python objects by some of its values.
+    connection.execute(f"SET pandas_analyze_sample = {len(frame)}")
     try:
         connection.register("frame", frame)
     except (duckdb.Error, RuntimeError, TypeError) as error:
@@ -311,9 +323,9 @@ def _make_view(table: Table, options: ReadOptions) -> None:
     if sum(counts):
         table.notes.append(f"blanks around {counted(sum(counts), 'value')} are left out")
     if options.missing:
-        marks = ", ".join(map(quoted, options.missing))
+        marks = ", ".join(category_text(quoted(mark)) for mark in options.missing)
         for place, value in values.items():
-            values[place] = f"CASE WHEN CAST({value} AS VARCHAR) NOT IN ({marks}) THEN {value} END"
+            values[place] = f"CASE WHEN {category_text(value)} NOT IN ({marks}) THEN {value} END"
     columns = ", ".join(f"{value} AS {place}" for place, value in values.items())
     kind = "TABLE" if len(values) > _MOST_COLUMNS_OF_A_VIEW else "VIEW"
     table.connection.execute(f"CREATE {kind} data AS SELECT {columns} FROM cells")

@@ -4,10 +4,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from fastbp.tabular.columns import Column, category_text, rewritten
+from fastbp.tabular.columns import Column, rewritten
 from fastbp.tabular.errors import TableError, counted
 from fastbp.tabular.numbers import is_mark
 from fastbp.tabular.options import ReadOptions
+from fastbp.tabular.sql import category_text
 from fastbp.tabular.table import Table
 from fastbp.tabular.writing import usual_format, writings
 
@@ -196,7 +197,7 @@ def class_numbers(table: Table, target: Target) -> tuple[np.ndarray, list[str]]:
 
 def target_numbers(table: Table, target: Target, options: ReadOptions) -> tuple[np.ndarray, int]:
     """Return the target of every row of a regression, float64 (n_rows,) with NaN, and how many cannot be read."""
-    (column,) = rewritten(table, [target.column], options)
+    (column,), _ = rewritten(table, [target.column], options)
     place, type_ = table.place(target.name), table.type(target.name)
     value = column.value(place, type_)
     lost = 0

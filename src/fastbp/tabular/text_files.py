@@ -18,7 +18,7 @@ import duckdb
 from fastbp.tabular.database import Connection, QueryError
 from fastbp.tabular.errors import TableError, counted
 from fastbp.tabular.options import ReadOptions
-from fastbp.tabular.sql import quoted
+from fastbp.tabular.sql import file_name, quoted
 
 __all__ = ["COMPRESSIONS", "Layout", "find_layout", "plain_utf8", "read_rows"]
 
@@ -160,7 +160,10 @@ def find_layout(path: Path, options: ReadOptions) -> Layout:
         delimiter = _sniff(lines)
         if delimiter not in ",\t":
             notes.append(f"the columns are separated by {delimiter!r}")
-    header = next(csv.reader(lines, delimiter=delimiter, skipinitialspace=True))
+    try:
+        header = next(csv.reader(lines, delimiter=delimiter, skipinitialspace=True))
+    except csv.Error as error:
+        raise TableError(f"its column names cannot be read: {error}") from error
     return Layout(delimiter, skipped, header, notes)
 
 
@@ -176,13 +179,14 @@ def _records(file: IO[str]) -> Iterator[str]:
 
 def _sniff(lines: list[str]) -> str:
     """Return the separator with which most rows have as many fields as the first, more than one."""
+    lines = [line for line in lines if len(line) < csv.field_size_limit()]
 
     def quality(delimiter: str) -> tuple[float, int, int]:
         try:
             rows = [row for row in csv.reader(lines, delimiter=delimiter, skipinitialspace=True) if row]
         except csv.Error:
             return 0.0, 0, 0
-        width = len(rows[0])
+        width = len(rows[0]) if rows else 0
         # The last record may have been cut.
         alike = sum(len(row) == width for row in rows[:-1] or rows) / len(rows[:-1] or rows)
         # A blank follows the commas of a sentence more often than separators.
@@ -208,9 +212,9 @@ def read_rows(connection: Connection, path: Path, layout: Layout, count: int, he
     columns = ", ".join(f"'c{i}': 'VARCHAR'" for i in range(count))
     try:
         connection.execute(
-            f"CREATE TABLE cells AS FROM read_csv({quoted(str(path))}, auto_detect=false, columns={{{columns}}}, "
-            f"delim={quoted(layout.delimiter)}, quote='\"', escape='\"', header={str(header).lower()}, "
-            f"skip={layout.skipped}, strict_mode=true)"
+            f"CREATE TABLE cells AS FROM read_csv({file_name(path)}, auto_detect=false, hive_partitioning=false, "
+            f"columns={{{columns}}}, delim={quoted(layout.delimiter)}, quote='\"', escape='\"', "
+            f"header={str(header).lower()}, skip={layout.skipped}, strict_mode=true)"
         )
     except QueryError as error:
         if not isinstance(error.__cause__, duckdb.InvalidInputException):

@@ -1,6 +1,6 @@
 """How the numbers and dates of a table's text columns are written: as what reads most of the values."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -10,7 +10,7 @@ from fastbp.tabular.options import ReadOptions
 from fastbp.tabular.sql import quoted
 from fastbp.tabular.table import Table
 
-__all__ = ["NEARLY_ALL", "Writing", "usual_format", "writings"]
+__all__ = ["NEARLY_ALL", "Writing", "clear_format", "usual_format", "writings"]
 
 # This share of a text column's values must read as numbers (or dates) for it to count as one.
 NEARLY_ALL = 0.95
@@ -66,7 +66,9 @@ class Writing:
         return preferred if preferred in best else best[0]
 
 
-def writings(table: Table, names: Sequence[str], options: ReadOptions) -> dict[str, Writing]:
+def writings(
+    table: Table, names: Sequence[str], options: ReadOptions, known: Collection[str] = ()
+) -> dict[str, Writing]:
     """Find out what reads the text columns of a table.
 
     Parameters
@@ -76,25 +78,27 @@ def writings(table: Table, names: Sequence[str], options: ReadOptions) -> dict[s
         Text columns.
     options : ReadOptions
         What the user has said about numbers and dates.
+    known : collection of str
+        Those that hold numbers or dates in any case, however few of their values can be read.
     """
     columns: dict[str, Callable[[str], str]] = {
         "values": lambda text: text,
         "plain": plain_number,
         "groups": lambda text: _true(f"regexp_full_match({text}, {_GROUPS})"),
         "digits": lambda text: _true(f"regexp_matches({text}, '[0-9]')"),
+        "separators": _has_separator,
     }
     counts = _count(table, names, list(columns.values()))
     found = {}
     unclear = []
     formats = _formats(options)
-    for name, (values, plain, groups, digits) in counts.items():
-        found[name] = Writing(values, {PLAIN: plain})
-        has_digits = values and digits >= NEARLY_ALL * values
-        if has_digits and (plain < values or groups or PLAIN not in formats):
+    for name, (values, plain, groups, digits, separators) in counts.items():
+        found[name] = Writing(values, {PLAIN: plain}, separators=separators)
+        may_be_read = name in known or (values and digits >= NEARLY_ALL * values)
+        if may_be_read and (plain < values or groups or PLAIN not in formats):
             unclear.append(name)
-    readers: list[Callable[[str], str]] = [_has_separator, *(partial(_read_by, form) for form in formats)]
-    for name, (separators, *row) in _count(table, unclear, readers).items():
-        found[name].separators = separators
+    readers = [partial(_read_by, form) for form in formats]
+    for name, row in _count(table, unclear, readers).items():
         found[name].numbers = dict(zip(formats, row, strict=True))
     others = [name for name in unclear if not found[name].nearly_all(max(found[name].numbers.values()))]
     orders = [partial(moment, order=order) for order in ORDERS]
@@ -107,15 +111,23 @@ def writings(table: Table, names: Sequence[str], options: ReadOptions) -> dict[s
 
 
 def usual_format(table: Table, found: dict[str, Writing], options: ReadOptions) -> NumberFormat:
-    """Return how most columns of a table write numbers, where that is clear; it decides where it is not."""
+    """Return how most columns of a table write numbers; it decides where a column is unclear."""
+    return clear_format(table, found, options) or PLAIN
+
+
+def clear_format(table: Table, found: dict[str, Writing], options: ReadOptions) -> NumberFormat | None:
+    """Return how most columns of a table write numbers, None if no column shows it."""
     points = commas = 0
     for writing in found.values():
         by_point = max((count for form, count in writing.numbers.items() if form.decimal == "."), default=0)
         by_comma = max((count for form, count in writing.numbers.items() if form.decimal == ","), default=0)
-        points += by_point > by_comma > 0
+        points += by_point > by_comma and writing.separators > 0
         commas += by_comma > by_point
-    comma = commas > points or (commas == points == 0 and table.delimiter == ";")
-    return _formats(options)[0] if options.decimal else NumberFormat(",", ".") if comma else PLAIN
+    if options.decimal:
+        return _formats(options)[0]
+    if commas > points or (commas == points == 0 and table.delimiter == ";"):
+        return NumberFormat(",", ".")
+    return PLAIN if points else None
 
 
 def _formats(options: ReadOptions) -> list[NumberFormat]:
