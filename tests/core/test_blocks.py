@@ -63,6 +63,18 @@ def test_the_bits_are_those_of_one_matrix(n, dtype, small_blocks):
     np.testing.assert_allclose(blocks.history.loss_curve, whole.history.loss_curve, rtol=1e-14)
 
 
+def test_all_weights_of_a_block_may_be_zero(small_blocks):
+    x, y = make_data(131)
+    weight = np.ones(131)
+    weight[48:96] = 0.0
+    nets = [MLP((5, 9, 3), loss="log_loss", dtype="float64", seed=3) for _ in range(2)]
+    for net, form in zip(nets, (Rows, np.asarray), strict=True):
+        net.fit(form(x), y, sample_weight=weight, epochs=3, batch_size=16, shuffle=False)
+    for ours, theirs in zip(nets[0].weights, nets[1].weights, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    np.testing.assert_allclose(nets[0].history.loss_curve, nets[1].history.loss_curve, rtol=1e-14)
+
+
 def test_validation_rows_may_be_blocks(small_blocks):
     x, y = make_data(120)
     x_valid, y_valid = make_data(77)
@@ -82,7 +94,7 @@ def test_errors_name_the_argument(small_blocks):
         net.fit(Rows(x[:, :4]), y)
     with pytest.raises(ValueError, match="y must have 120 rows"):
         net.fit(Rows(x), y[:-1])
-    with pytest.raises(ValueError, match="sample_weight must have 120 rows"):
+    with pytest.raises(ValueError, match="sample_weight must have shape \\(120,\\)"):
         net.fit(Rows(x), y, sample_weight=np.ones(119))
     x[100, 2] = np.nan
     with pytest.raises(ValueError, match="x must be finite"):

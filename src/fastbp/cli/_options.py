@@ -108,7 +108,7 @@ def _separator(ctx: Any, param: Any, value: str | None) -> str | None:
 
 
 READING = (
-    click.option("--sep", metavar="C", callback=_separator, help="Separator of the fields; tab for a tabulator."),
+    click.option("--sep", metavar="C", callback=_separator, help="Separator of the fields; tab for a tab character."),
     click.option("--decimal", type=click.Choice([".", ","]), help="Decimal separator of numbers."),
     click.option("--thousands", metavar="C", callback=_separator, help="Thousands separator of numbers."),
     click.option("--encoding", type=Encoding(), help="Encoding of the text."),

@@ -3,7 +3,7 @@
 import math
 import operator
 from collections.abc import Iterable, Sequence
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
@@ -111,6 +111,23 @@ def _as_targets(network: Network, y: ArrayLike, n: int, name: str) -> np.ndarray
     return np.ascontiguousarray(array, dtype=network.precision.master)
 
 
+def _as_weight(sample_weight: ArrayLike | None, n: int, name: str) -> np.ndarray | None:
+    if sample_weight is None:
+        return None
+    weight = np.asarray(_real(name, sample_weight), dtype=np.float64)
+    if weight.shape != (n,):
+        raise ValueError(f"{name} must have shape ({n},), got {weight.shape}")
+    if not weight.any():
+        raise ValueError(f"{name} is zero for every training sample")
+    _check_finite(name, weight)
+    return weight
+
+
+def _check_finite(name: str, array: np.ndarray) -> None:
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} must be finite, got NaN or infinity")
+
+
 def as_training_samples(
     network: Network,
     x: ArrayLike | RowSource,
@@ -121,7 +138,7 @@ def as_training_samples(
 ) -> Samples | SampleBlocks:
     """Return samples for training or validation; the names in errors end with `suffix`.
 
-    The values of a `RowSource` are checked when `block_of` makes them.
+    The samples and targets of a `RowSource` are checked when `block_of` makes them.
 
     Raises
     ------
@@ -136,17 +153,9 @@ def as_training_samples(
     if n == 0:
         raise ValueError(f"{names[0]} must have at least one row, got none")
     targets = _as_targets(network, y, n, names[1])
-    weight: np.ndarray | None = None
-    if sample_weight is not None:
-        weight = np.asarray(_real(names[2], sample_weight), dtype=np.float64)
-        if weight.shape != (n,):
-            raise ValueError(f"{names[2]} must have shape ({n},), got {weight.shape}")
-        if not weight.any():
-            raise ValueError(f"{names[2]} is zero for every training sample")
-    arrays: tuple[Any, ...] = (samples, targets, weight)
-    for name, array in zip(names, arrays, strict=True):
-        if array is not None and not np.isfinite(array).all():
-            raise ValueError(f"{name} must be finite, got NaN or infinity")
+    weight = _as_weight(sample_weight, n, names[2])
+    for name, array in zip(names[:2], (samples, targets), strict=True):
+        _check_finite(name, array)
     lowest = LOSSES[network.loss].lowest_target
     if lowest > -math.inf and targets.min() < lowest:
         raise ValueError(
@@ -162,11 +171,9 @@ def _as_blocks(
     if n == 0 or n_in != network.sizes[0]:
         raise ValueError(f"{names[0]} must have shape (n, {network.sizes[0]}), got {x.shape}")
     targets = _real(names[1], y)
-    weight = None if sample_weight is None else _real(names[2], sample_weight)
-    for name, array in ((names[1], targets), (names[2], weight)):
-        if array is not None and (array.ndim == 0 or len(array) != n):
-            raise ValueError(f"{name} must have {n} rows, got shape {array.shape}")
-    return SampleBlocks(x, targets, weight)
+    if targets.ndim == 0 or len(targets) != n:
+        raise ValueError(f"{names[1]} must have {n} rows, got shape {targets.shape}")
+    return SampleBlocks(x, targets, _as_weight(sample_weight, n, names[2]))
 
 
 def block_of(network: Network, samples: SampleBlocks, numbers: np.ndarray) -> Samples:
@@ -177,7 +184,7 @@ def block_of(network: Network, samples: SampleBlocks, numbers: np.ndarray) -> Sa
     TypeError, ValueError
         As `as_training_samples`.
     """
-    weight = None if samples.weight is None else samples.weight[numbers]
-    block = as_training_samples(network, samples.x.rows(numbers), samples.y[numbers], weight)
+    block = as_training_samples(network, samples.x.rows(numbers), samples.y[numbers])
     assert isinstance(block, Samples)
-    return block
+    # The weights of a block may all be 0.
+    return block if samples.weight is None else replace(block, weight=samples.weight[numbers])

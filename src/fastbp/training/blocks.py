@@ -1,7 +1,7 @@
 """Training on samples that are made a block of rows at a time.
 
-Every block is one `session.Session`. Blocks hold whole minibatches, so that the result is bit for bit that of the same
-samples in one matrix.
+Every block is one `session.Session`. Blocks hold whole minibatches, so that the result is that of the same samples in
+one matrix; bit for bit, if the targets are class numbers or the loss is not the log loss.
 """
 
 from typing import Self
